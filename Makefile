@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Two readers: kbuild, once this is staged beside the driver's sources in a
+# kernel tree, and a person in the checkout, for whom it is the front door.
+
+ifneq ($(KERNELRELEASE),)
+
+include $(src)/Kbuild.rooms
+
+else
+
+B := tools/iommufd/build
+VM := tools/iommufd/vm
+
+export KDIR IOMMUFD_CACHE JOBS V TIMEOUT TESTS QEMU KEEP CONFIG
+
+# make's own -jN is for make; the kernel builds take JOBS.
+MAKEFLAGS += --no-print-directory
+unexport MAKEFLAGS MFLAGS MAKELEVEL
+
+help:
+	@cat $(B)/help.txt
+
+demo:
+	@$(B)/deps.sh kernel vm
+	@$(VM)/demo
+
+test:
+	@$(B)/deps.sh kernel vm
+	@$(VM)/test
+
+vm:
+	@$(B)/deps.sh kernel vm
+	@$(VM)/shell
+
+bench:
+	@$(B)/deps.sh kernel vm
+	@tools/iommufd/bench/run
+
+kernel:
+	@$(B)/deps.sh kernel
+	@$(B)/kernel.sh $(or $(CONFIG),fast debug)
+
+driver:
+	@$(B)/deps.sh kernel
+	@$(B)/kbuild.sh $(or $(CONFIG),debug) driver
+
+modules:
+	@$(B)/deps.sh kernel
+	@$(B)/kernel.sh modules
+
+check:
+	@$(B)/deps.sh kernel check
+	@$(B)/check.sh
+
+docs:
+	@$(B)/deps.sh kernel
+	@$(B)/docs.sh
+
+clean:
+	@$(B)/clean.sh
+
+.PHONY: help demo test vm bench kernel driver modules check docs clean
+
+endif

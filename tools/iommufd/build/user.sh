@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# user.sh selftests|demo|bench: build the static programs that run in the VM against
+# the headers of the staged tree; print the folder they are in. Selftests are
+# built in the stage, where the kselftest headers are; 'emit_tests' of their
+# Makefile says which programs there are.
+
+. "$(dirname "$0")/lib.sh"
+
+what=$1
+take_lock
+stage=$("$HERE/stage.sh")
+build=$stage/build-user
+hdr=$build/usr/include
+out=$CACHE/user/$what
+mkdir -p "$build" "$out"
+
+key=$(hash_of "$TOP/include/uapi" "$HERE/user.sh")
+if [ ! -d "$hdr/linux" ] || [ -n "${KDIR:-}" ] ||
+   [ "$(cat "$build/headers.key" 2> /dev/null)" != "$key" ]; then
+	# shellcheck disable=SC2046
+	run_logged headers "installing the kernel headers for user programs" \
+		make -C "$stage" O=build-user $("$HERE/configure.sh" --make-args) \
+		-j"$JOBS" --no-print-directory headers
+	echo "$key" > "$build/headers.key"
+fi
+
+# make knows which programs changed, but not the kernel's headers they include:
+# when those change, everything is built anew.
+case $what in
+selftests)
+	dir=$stage/tools/testing/selftests/iommufd
+	headers=$(hash_of "$TOP/iommufd/iommufd_test.h" "$TOP/include/uapi")
+	args=("OUTPUT=$out" "KHDR_INCLUDES=-isystem $hdr"
+	      USERLDFLAGS=-static "USERCFLAGS=-O2 -Wall")
+	;;
+demo|bench)
+	dir=$TOP/tools/iommufd/$what
+	headers=$(hash_of "$TOP/include/uapi")
+	args=("OUTPUT=$out" "KHDR_INCLUDES=-isystem $hdr" "CPPFLAGS=-isystem $hdr"
+	      LDFLAGS=-static)
+	;;
+*)
+	die "user.sh: selftests, demo or bench"
+	;;
+esac
+[ -e "$dir/Makefile" ] || die "$dir has no Makefile"
+
+inputs="$headers $dir $(hash_of "$dir" "$HERE/user.sh")"
+if [ "$(cat "$out/.inputs" 2> /dev/null)" != "$inputs" ]; then
+	if [ "$(cat "$out/.headers" 2> /dev/null)" != "$headers $dir" ]; then
+		rm -rf "$out"
+		mkdir -p "$out"
+	fi
+	echo "$headers $dir" > "$out/.headers"
+	run_logged "$what" "building $what" \
+		make -C "$dir" --no-print-directory -j"$JOBS" "${args[@]}"
+	if [ "$what" = selftests ]; then
+		make -s -C "$dir" --no-print-directory "${args[@]}" emit_tests |
+			sed 's/^.*://' > "$out/.tests"
+		for f in "$dir"/settings "$dir"/*.sh; do
+			[ ! -e "$f" ] || cp "$f" "$out/"
+		done
+	fi
+	echo "$inputs" > "$out/.inputs"
+fi
+echo "$out"
