@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: page sets and holds
+ *
+ * Every user of a slice of a page set - an area that is loaded in a domain, an
+ * in-kernel access, a copy - adds one hold to the set's single interval tree.
+ * What no hold covered before is charged, then pinned; what no hold covers any
+ * more is unpinned, then uncharged::
+ *
+ *     holds      |----A----|      |---C---|
+ *                     |----B----|
+ *     pinned     ################ #########      each index once
+ *
+ *     hold D              |----------|           pins and charges ..
+ *                                 ^              .. this index only
+ *     release B                                  unpins nothing: A and D cover
+ *
+ * Invariants, under the set's lock:
+ *
+ * 1. an index is pinned iff at least one hold covers it, and it is pinned once;
+ * 2. npinned == covered indices == pages charged to the payer;
+ * 3. nothing is pinned before it is charged, a refused charge leaves nothing;
+ * 4. release allocates nothing and cannot fail.
+ *
+ * The lock is a mutex: pinning sleeps.  It nests inside an address space's
+ * locks and outside mmap_lock.
+ */
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "base/check.h"
+#include "memory/pages.h"
+
+unsigned int iofd_pin_scratch_limit = IOFD_PIN_SCRATCH_DEFAULT;
+
+/**
+ * iofd_pages_init - set up what all page sets have in common
+ * @pages: page set, zeroed; the source embeds it at offset 0
+ * @source: operations of the source
+ * @addr: address, or offset in the file, of the first byte
+ * @length: bytes in the set, not 0; @addr + @length - 1 must not overflow
+ * @writable: pin for writing
+ *
+ * The payer is set by the caller.
+ */
+void iofd_pages_init(struct iofd_pages *pages,
+		     const struct iofd_pages_source *source,
+		     unsigned long addr, unsigned long length, bool writable)
+{
+	kref_init(&pages->kref);
+	mutex_init(&pages->lock);
+	pages->holds = RB_ROOT_CACHED;
+	pages->source = source;
+	pages->addr = addr;
+	pages->length = length;
+	pages->nr = iofd_pages_index(pages, length - 1) + 1;
+	pages->writable = writable;
+	iofd_runs_init(&pages->runs, pages->nr);
+	iofd_runs_align(&pages->runs, addr >> PAGE_SHIFT);
+}
+
+static void pages_free(struct kref *kref)
+{
+	struct iofd_pages *pages = container_of(kref, struct iofd_pages, kref);
+
+	WARN_ON(!RB_EMPTY_ROOT(&pages->holds.rb_root));
+	WARN_ON(pages->npinned);
+	iofd_runs_fini(&pages->runs);
+	mutex_destroy(&pages->lock);
+	iofd_payer_fini(&pages->payer);
+	pages->source->release(pages);
+	kfree(pages);
+}
+
+/**
+ * iofd_pages_put - drop a reference; the last one frees the set
+ * @pages: page set; all holds taken through this reference are released
+ */
+void iofd_pages_put(struct iofd_pages *pages)
+{
+	kref_put(&pages->kref, pages_free);
+}
+
+/**
+ * iofd_take_folio - take part of a folio that has one pin
+ * @pages: page set; its lock is held
+ * @folio: folio with a pin that is the caller's, and is consumed
+ * @skip: pages of the folio before the part
+ * @index: index of the part's first page
+ * @nr: pages in the part, at least 1
+ *
+ * The part gets a pin for each page, so that any piece of it can be unpinned by
+ * itself, and is remembered as a run.
+ *
+ * Return: 0; -ENOMEM, with nothing pinned.
+ */
+int iofd_take_folio(struct iofd_pages *pages, struct folio *folio,
+		    unsigned long skip, unsigned long index, unsigned long nr)
+{
+	int rc;
+
+	if (nr > 1) {
+		rc = folio_add_pins(folio, nr - 1);
+		if (rc) {
+			unpin_folio(folio);
+			return rc;
+		}
+	}
+	rc = iofd_runs_add(&pages->runs, index, index + nr - 1,
+			   folio_pfn(folio) + skip);
+	if (rc)
+		unpin_user_folio(folio, nr);
+	return rc;
+}
+
+/**
+ * iofd_unpin_pages - unpin contiguous pages
+ * @pages: page set; its pages are marked dirty if it is writable
+ * @pfn: first page frame
+ * @npages: number of page frames
+ */
+void iofd_unpin_pages(struct iofd_pages *pages, unsigned long pfn,
+		      unsigned long npages)
+{
+	unpin_user_page_range_dirty_lock(pfn_to_page(pfn), npages,
+					 pages->writable);
+}
+
+static int scratch_init(struct iofd_pin_scratch *scratch, unsigned long nr)
+{
+	unsigned long cap = READ_ONCE(iofd_pin_scratch_limit) / sizeof(long);
+
+	nr = min(nr, cap);
+	if (nr <= ARRAY_SIZE(scratch->small)) {
+		scratch->pfns = scratch->small;
+		scratch->nr = max(nr, 1UL);
+		return 0;
+	}
+	if (iofd_fault())
+		return -ENOMEM;
+	scratch->pfns = kmalloc_array(nr, sizeof(long), GFP_KERNEL_ACCOUNT);
+	if (!scratch->pfns)
+		return -ENOMEM;
+	scratch->nr = nr;
+	return 0;
+}
+
+static void scratch_fini(struct iofd_pin_scratch *scratch)
+{
+	if (scratch->pfns != scratch->small)
+		kfree(scratch->pfns);
+}
+
+/* Unpin [first, last], all of it pinned and covered by no hold, and uncharge. */
+static void unpin_range(struct iofd_pages *pages, unsigned long first,
+			unsigned long last)
+{
+	struct iofd_run run;
+
+	lockdep_assert_held(&pages->lock);
+
+	iofd_for_each_run(run, &pages->runs, first, last) {
+		pages->source->unpin(pages, run.pfn,
+				     run.last - run.first + 1);
+		cond_resched();
+	}
+	pages->npinned -= last - first + 1;
+	iofd_uncharge(&pages->payer, last - first + 1);
+}
+
+/* Charge and pin [first, last], none of it pinned: all of it or nothing. */
+static int pin_range(struct iofd_pages *pages, unsigned long first,
+		     unsigned long last)
+{
+	struct iofd_pin_scratch scratch;
+	unsigned long index = first;
+	unsigned long nr = last - first + 1;
+	long got;
+	int rc;
+
+	lockdep_assert_held(&pages->lock);
+
+	rc = scratch_init(&scratch, nr);
+	if (rc)
+		return rc;
+	rc = iofd_charge(&pages->payer, nr);
+	if (rc)
+		goto out_scratch;
+
+	do {
+		/* Sources look for signals only where they have to wait. */
+		if (fatal_signal_pending(current))
+			got = -EINTR;
+		else if (iofd_fault())
+			got = -EFAULT;
+		else
+			got = pages->source->pin(pages, &scratch, index, last);
+		if (got < 0) {
+			rc = got;
+			goto out_unpin;
+		}
+		iofd_check(got > 0 && got <= last - index + 1);
+		pages->npinned += got;
+		index += got;
+		cond_resched();
+	} while (index <= last);
+	scratch_fini(&scratch);
+	return 0;
+
+out_unpin:
+	/* unpin_range() uncharges what was pinned, the rest is done here. */
+	if (index > first)
+		unpin_range(pages, first, index - 1);
+	iofd_uncharge(&pages->payer, last - index + 1);
+out_scratch:
+	scratch_fini(&scratch);
+	return rc;
+}
+
+/*
+ * Find the first part of [*first, last] that no hold covers.  Indices are
+ * page counts, so last + 1 cannot overflow.
+ */
+static bool next_hole(struct iofd_pages *pages, unsigned long *first,
+		      unsigned long last, unsigned long *hole_last)
+{
+	struct interval_tree_node *node;
+
+	while (*first <= last) {
+		node = interval_tree_iter_first(&pages->holds, *first, last);
+		if (!node) {
+			*hole_last = last;
+			return true;
+		}
+		if (node->start > *first) {
+			*hole_last = node->start - 1;
+			return true;
+		}
+		*first = node->last + 1;
+	}
+	return false;
+}
+
+/**
+ * iofd_pages_hold - keep a slice pinned
+ * @pages: page set
+ * @hold: unused hold, zeroed when it was made, the caller's until released
+ * @index: the slice, inside the set
+ *
+ * Return: 0; -ENOMEM (memory or limit), -EINVAL (payer has gone, process mode)
+ * or what the source says: -EFAULT, -EOPNOTSUPP, -ENOMEM, -EINTR.  On failure
+ * nothing is pinned or charged that was not before.
+ */
+int iofd_pages_hold(struct iofd_pages *pages, struct iofd_hold *hold,
+		    struct iofd_range index)
+{
+	unsigned long first = index.first, hole_last;
+	int rc;
+
+	iofd_check(index.first <= index.last && index.last < pages->nr);
+
+	mutex_lock(&pages->lock);
+	while (next_hole(pages, &first, index.last, &hole_last)) {
+		rc = pin_range(pages, first, hole_last);
+		if (rc)
+			goto err_undo;
+		first = hole_last + 1;
+	}
+	hold->node.start = index.first;
+	hold->node.last = index.last;
+	interval_tree_insert(&hold->node, &pages->holds);
+	mutex_unlock(&pages->lock);
+	return 0;
+
+err_undo:
+	/* The holes before @first are pinned, and still are the holes. */
+	if (first > index.first) {
+		unsigned long end = first - 1;
+
+		first = index.first;
+		while (next_hole(pages, &first, end, &hole_last)) {
+			unpin_range(pages, first, hole_last);
+			first = hole_last + 1;
+		}
+	}
+	mutex_unlock(&pages->lock);
+	return rc;
+}
+
+static void release_locked(struct iofd_pages *pages, struct iofd_hold *hold)
+{
+	unsigned long first = hold->node.start, last = hold->node.last;
+	unsigned long hole_last;
+
+	lockdep_assert_held(&pages->lock);
+
+	interval_tree_remove(&hold->node, &pages->holds);
+	while (next_hole(pages, &first, last, &hole_last)) {
+		unpin_range(pages, first, hole_last);
+		first = hole_last + 1;
+	}
+}
+
+/**
+ * iofd_pages_release - undo iofd_pages_hold()
+ * @pages: page set
+ * @hold: hold on it
+ *
+ * No domain may still map what this hold alone covers.
+ */
+void iofd_pages_release(struct iofd_pages *pages, struct iofd_hold *hold)
+{
+	mutex_lock(&pages->lock);
+	release_locked(pages, hold);
+	mutex_unlock(&pages->lock);
+}
+
+/**
+ * iofd_pages_walk - call a function for each contiguous run of a slice
+ * @pages: page set
+ * @index: the slice, covered by holds of the caller
+ * @fn: called in ascending order; a non-zero value ends the walk
+ * @arg: passed to @fn
+ *
+ * @fn runs under the set's lock and may sleep, but must not call back into
+ * this page set.
+ *
+ * Return: 0 or what @fn returned.
+ */
+int iofd_pages_walk(struct iofd_pages *pages, struct iofd_range index,
+		    iofd_run_fn fn, void *arg)
+{
+	struct iofd_run run;
+	int rc = 0;
+
+	mutex_lock(&pages->lock);
+	iofd_for_each_run(run, &pages->runs, index.first, index.last) {
+		rc = fn(&run, arg);
+		if (rc)
+			break;
+	}
+	mutex_unlock(&pages->lock);
+	return rc;
+}
+
+struct fill {
+	struct page **out;
+};
+
+static int fill_pages(const struct iofd_run *run, void *arg)
+{
+	struct fill *fill = arg;
+	unsigned long i;
+
+	for (i = 0; i <= run->last - run->first; i++)
+		*fill->out++ = pfn_to_page(run->pfn + i);
+	return 0;
+}
+
+/**
+ * iofd_pages_pin - hold a slice and get its pages
+ * @pages: page set
+ * @byte: first byte in the set
+ * @length: number of bytes, not 0
+ * @out: out: a page for each index that is touched
+ *
+ * Pins of the same bytes nest.
+ *
+ * Return: 0; -EINVAL a source whose memory has no pages; what
+ * iofd_pages_hold() returns.
+ */
+int iofd_pages_pin(struct iofd_pages *pages, unsigned long byte,
+		   unsigned long length, struct page **out)
+{
+	struct iofd_range index = iofd_pages_indices(pages, byte, length);
+	struct fill fill = { .out = out };
+	struct iofd_hold *hold;
+	int rc;
+
+	if (iofd_fault())
+		return -EINVAL;
+	hold = kzalloc_obj(*hold, GFP_KERNEL_ACCOUNT);
+	if (!hold)
+		return -ENOMEM;
+	hold->pin = true;
+	rc = iofd_pages_hold(pages, hold, index);
+	if (rc) {
+		kfree(hold);
+		return rc;
+	}
+	return iofd_pages_walk(pages, index, fill_pages, &fill);
+}
+
+/**
+ * iofd_pages_unpin - undo iofd_pages_pin()
+ * @pages: page set
+ * @byte: as it was pinned
+ * @length: as it was pinned
+ */
+void iofd_pages_unpin(struct iofd_pages *pages, unsigned long byte,
+		      unsigned long length)
+{
+	struct iofd_range index = iofd_pages_indices(pages, byte, length);
+	struct interval_tree_node *node;
+	struct iofd_hold *hold = NULL;
+
+	mutex_lock(&pages->lock);
+	for (node = interval_tree_iter_first(&pages->holds, index.first,
+					     index.last);
+	     node; node = interval_tree_iter_next(node, index.first,
+						  index.last)) {
+		hold = container_of(node, struct iofd_hold, node);
+		if (hold->pin && node->start == index.first &&
+		    node->last == index.last)
+			break;
+	}
+	if (!WARN_ON(!node)) {
+		release_locked(pages, hold);
+		kfree(hold);
+	}
+	mutex_unlock(&pages->lock);
+}
+
+/**
+ * iofd_pages_peek_locked - the page frame behind an index, for a moment
+ * @pages: page set; its lock is held
+ * @index: index
+ * @pfn: out: page frame, good while the lock is held
+ *
+ * Return: 0 if a hold covers @index; 1 if it was pinned for the caller, who
+ * gives it back with the source's unpin; what the source's pin returns.
+ */
+int iofd_pages_peek_locked(struct iofd_pages *pages, unsigned long index,
+			   unsigned long *pfn)
+{
+	struct iofd_pin_scratch scratch;
+	long got = 0;
+
+	lockdep_assert_held(&pages->lock);
+
+	if (!interval_tree_iter_first(&pages->holds, index, index)) {
+		scratch.pfns = scratch.small;
+		scratch.nr = 1;
+		got = pages->source->pin(pages, &scratch, index, index);
+		if (got < 0)
+			return got;
+	}
+	*pfn = iofd_runs_pfn(&pages->runs, index);
+	return got;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract of a memory source: where the pages of a page set come from.
+ *
+ * A source is called by its page set alone, under the page set's mutex, and
+ * never calls back except for iofd_pages_pinned().
+ */
+#ifndef IOFD_MEMORY_SOURCE_H
+#define IOFD_MEMORY_SOURCE_H
+
+#include <linux/types.h>
+
+struct iofd_pages;
+struct iofd_pin_scratch;
+
+/**
+ * struct iofd_pages_source - one kind of memory
+ * @name: for messages
+ * @pin: pin a beginning of [@first, @last] for long-term access, write access
+ *       if pages->writable, and store the page frames in pages->runs.  Makes
+ *       progress: returns how many indices were pinned (at least one), or
+ *       -errno with nothing pinned:
+ *
+ *       -EFAULT no memory there, or not of a kind or with the rights to be
+ *       pinned, or its process has gone; -EOPNOTSUPP memory that must not be
+ *       pinned for long; -ENOMEM; -EINTR a fatal signal is pending.
+ *       May sleep and take mmap_lock.
+ * @unpin: give back @npages contiguous page frames that @pin returned;
+ *         cannot fail
+ * @copy: optional: copy to or from bytes of the set without pinning, with
+ *        enum iofd_copy_flags; -EAGAIN: not in this context, use pins;
+ *        called without the lock
+ * @release: free what the source holds; nothing is pinned any more
+ */
+struct iofd_pages_source {
+	const char *name;
+	long (*pin)(struct iofd_pages *pages, struct iofd_pin_scratch *scratch,
+		    unsigned long first, unsigned long last);
+	void (*unpin)(struct iofd_pages *pages, unsigned long pfn,
+		      unsigned long npages);
+	int (*copy)(struct iofd_pages *pages, unsigned long byte, void *data,
+		    unsigned long length, unsigned int flags);
+	void (*release)(struct iofd_pages *pages);
+};
+
+#endif
