@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: areas
+ *
+ * An area is one contiguous IOVA range backed by one contiguous slice of a page
+ * set; areas never overlap, are never merged, and go as a unit.  The header has
+ * the states; this file has one function for each transition, and
+ * area_assert() checks the header's table.
+ *
+ * Holding and loading follow the address space's domains: while it has at
+ * least one domain, every LIVE area has a hold and is loaded in all of them.
+ */
+#include <linux/slab.h>
+
+#include "base/check.h"
+#include "space/area.h"
+#include "space/aspace.h"
+#include "space/paging.h"
+
+static void area_assert(struct iofd_aspace *aspace, struct iofd_area *area,
+			enum iofd_area_state state)
+{
+	lockdep_assert_held_write(&aspace->iova_rwsem);
+	lockdep_assert_held_read(&aspace->domains_rwsem);
+
+	iofd_check(area->state == state);
+	switch (state) {
+	case IOFD_AREA_NEW:
+		iofd_check(RB_EMPTY_NODE(&area->node.rb));
+		iofd_check(!area->held);
+		break;
+	case IOFD_AREA_LIVE:
+	case IOFD_AREA_CLOSING:
+		iofd_check(!RB_EMPTY_NODE(&area->node.rb));
+		iofd_check(area->held == !!aspace->ndomains);
+		break;
+	case IOFD_AREA_RESERVED:
+	case IOFD_AREA_UNLOADING:
+		iofd_check(!RB_EMPTY_NODE(&area->node.rb));
+		iofd_check(!atomic_read(&area->pins));
+		iofd_check(!atomic_read(&area->pinning));
+		break;
+	}
+}
+
+/**
+ * iofd_area_create - an area that is in no address space yet
+ * @pages: page set; the area takes a reference of its own
+ * @byte: first byte of the slice
+ * @length: bytes in the slice, not 0 and inside the page set
+ * @prot: IOMMU_READ, IOMMU_WRITE or both
+ *
+ * Return: area in state NEW, or NULL without memory.
+ */
+struct iofd_area *iofd_area_create(struct iofd_pages *pages, unsigned long byte,
+				   unsigned long length, int prot)
+{
+	struct iofd_area *area;
+
+	area = kzalloc_obj(*area, GFP_KERNEL_ACCOUNT);
+	if (!area)
+		return NULL;
+	RB_CLEAR_NODE(&area->node.rb);
+	INIT_LIST_HEAD(&area->work);
+	area->pages = iofd_pages_get(pages);
+	area->byte = byte;
+	area->node.range.last = length - 1;
+	area->prot = prot;
+	area->state = IOFD_AREA_NEW;
+	return area;
+}
+
+/**
+ * iofd_area_free - end an area that is in no address space
+ * @area: area in state NEW
+ */
+void iofd_area_free(struct iofd_area *area)
+{
+	iofd_check(area->state == IOFD_AREA_NEW && !area->held);
+	iofd_pages_put(area->pages);
+	kfree(area);
+}
+
+/* NEW to RESERVED: the IOVA is ours, nothing else yet. */
+void iofd_area_reserve(struct iofd_aspace *aspace, struct iofd_area *area,
+		       unsigned long first)
+{
+	area_assert(aspace, area, IOFD_AREA_NEW);
+	area->node.range = (struct iofd_range){
+		first, first + (iofd_area_length(area) - 1)
+	};
+	iofd_iova_use(&aspace->iova, &area->node);
+	area->state = IOFD_AREA_RESERVED;
+}
+
+/* Out of the tree, on the way back to NEW. */
+static void area_leave_tree(struct iofd_aspace *aspace, struct iofd_area *area)
+{
+	iofd_iova_unuse(&aspace->iova, &area->node);
+	RB_CLEAR_NODE(&area->node.rb);
+	area->state = IOFD_AREA_NEW;
+	area_assert(aspace, area, IOFD_AREA_NEW);
+}
+
+/* RESERVED to NEW: what was held and loaded has been undone. */
+void iofd_area_cancel(struct iofd_aspace *aspace, struct iofd_area *area)
+{
+	area_assert(aspace, area, IOFD_AREA_RESERVED);
+	area_leave_tree(aspace, area);
+}
+
+/* RESERVED to LIVE: held and loaded as the address space demands. */
+void iofd_area_publish(struct iofd_aspace *aspace, struct iofd_area *area)
+{
+	area_assert(aspace, area, IOFD_AREA_RESERVED);
+	area->state = IOFD_AREA_LIVE;
+	area_assert(aspace, area, IOFD_AREA_LIVE);
+}
+
+/* LIVE to CLOSING: no new pins. */
+void iofd_area_close(struct iofd_aspace *aspace, struct iofd_area *area)
+{
+	area_assert(aspace, area, IOFD_AREA_LIVE);
+	area->state = IOFD_AREA_CLOSING;
+}
+
+/* CLOSING to LIVE: an in-kernel user does not let go. */
+void iofd_area_reopen(struct iofd_aspace *aspace, struct iofd_area *area)
+{
+	area_assert(aspace, area, IOFD_AREA_CLOSING);
+	area->state = IOFD_AREA_LIVE;
+}
+
+/* CLOSING without pins to UNLOADING: from here on there is no way back. */
+void iofd_area_begin_unload(struct iofd_aspace *aspace, struct iofd_area *area)
+{
+	area_assert(aspace, area, IOFD_AREA_CLOSING);
+	area->state = IOFD_AREA_UNLOADING;
+	area_assert(aspace, area, IOFD_AREA_UNLOADING);
+}
+
+/* UNLOADING to NEW: nothing of it is loaded or held any more. */
+void iofd_area_remove(struct iofd_aspace *aspace, struct iofd_area *area)
+{
+	area_assert(aspace, area, IOFD_AREA_UNLOADING);
+	area_leave_tree(aspace, area);
+}
+
+/**
+ * iofd_area_hold - keep the area's slice pinned
+ * @area: area without a hold, owned by the caller
+ *
+ * Return: 0 or what iofd_pages_hold() returns.
+ */
+int iofd_area_hold(struct iofd_area *area)
+{
+	int rc;
+
+	iofd_check(!area->held);
+	rc = iofd_pages_hold(area->pages, &area->hold,
+			     iofd_pages_indices(area->pages, area->byte,
+						iofd_area_length(area)));
+	if (!rc)
+		area->held = true;
+	return rc;
+}
+
+/**
+ * iofd_area_release - undo iofd_area_hold()
+ * @area: area that is loaded in no domain any more, and flushed
+ */
+void iofd_area_release(struct iofd_area *area)
+{
+	iofd_check(area->held);
+	area->held = false;
+	iofd_pages_release(area->pages, &area->hold);
+}
+
+/**
+ * iofd_area_load - enter a held area into one domain
+ * @aspace: its address space
+ * @area: held area
+ * @domain: domain that does not have the area yet
+ *
+ * Return: 0 or what iofd_paging_load() returns.
+ */
+int iofd_area_load(struct iofd_aspace *aspace, struct iofd_area *area,
+		   struct iommu_domain *domain)
+{
+	struct iofd_window window = {
+		.iova = area->node.range,
+		.pages = area->pages,
+		.byte = area->byte,
+		.prot = area->prot | area->pages->prot,
+		.max_piece = aspace->huge_pages ? ULONG_MAX : PAGE_SIZE,
+	};
+
+	lockdep_assert_held(&aspace->domains_rwsem);
+	iofd_check(area->held);
+	return iofd_paging_load(domain, &window);
+}

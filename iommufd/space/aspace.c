@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: I/O address spaces
+ *
+ * An address space is a table of areas, what restricts where they may lie, and
+ * the list of domains that all hold every area.  map.c brings areas in and out,
+ * domains.c brings domains in and out; here is what both stand on: life,
+ * reserved and allowed ranges, and the alignment.
+ *
+ * The alignment is the largest of: the smallest page of each domain, what each
+ * in-kernel user demands, PAGE_SIZE if large IOPTEs are off, and 1.  It may
+ * rise only if every area that exists keeps the higher one.
+ */
+#include "base/check.h"
+#include "space/area.h"
+#include "space/aspace.h"
+
+void iofd_aspace_init(struct iofd_aspace *aspace)
+{
+	init_rwsem(&aspace->domains_rwsem);
+	INIT_LIST_HEAD(&aspace->domains);
+	init_rwsem(&aspace->iova_rwsem);
+	iofd_iova_init(&aspace->iova);
+	INIT_LIST_HEAD(&aspace->users);
+	init_waitqueue_head(&aspace->idle);
+	aspace->huge_pages = true;
+}
+
+/**
+ * iofd_aspace_fini - remove all mappings and everything else
+ * @aspace: address space without domains and users, used by nobody else
+ */
+void iofd_aspace_fini(struct iofd_aspace *aspace)
+{
+	unsigned long unmapped;
+
+	WARN_ON(aspace->ndomains || aspace->nusers);
+	WARN_ON(iofd_aspace_unmap(aspace, IOFD_RANGE_ALL, &unmapped));
+	iofd_iova_fini(&aspace->iova);
+}
+
+/**
+ * iofd_aspace_reserve - keep a range free of mappings
+ * @aspace: address space
+ * @range: range; may overlap other reserved ranges
+ * @owner: handle for iofd_aspace_unreserve()
+ *
+ * Return: 0; -EADDRINUSE if a mapping or the allowed list is there; -ENOMEM.
+ */
+int iofd_aspace_reserve(struct iofd_aspace *aspace, struct iofd_range range,
+			const void *owner)
+{
+	int rc;
+
+	down_write(&aspace->iova_rwsem);
+	rc = iofd_iova_reserve(&aspace->iova, range, owner);
+	up_write(&aspace->iova_rwsem);
+	return rc;
+}
+
+/**
+ * iofd_aspace_unreserve - give back all ranges of an owner
+ * @aspace: address space
+ * @owner: handle that was given to reserve
+ */
+void iofd_aspace_unreserve(struct iofd_aspace *aspace, const void *owner)
+{
+	down_write(&aspace->iova_rwsem);
+	iofd_iova_unreserve(&aspace->iova, owner);
+	up_write(&aspace->iova_rwsem);
+}
+
+static int reserve_regions_locked(struct iofd_aspace *aspace,
+				  struct device *dev, struct list_head *regions,
+				  const void *owner)
+{
+	unsigned int hw_msi = 0, sw_msi = 0;
+	struct iommu_resv_region *region;
+	struct iofd_range range;
+	int rc;
+
+	list_for_each_entry(region, regions, list) {
+		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE)
+			continue;
+		if (region->type == IOMMU_RESV_MSI)
+			hw_msi++;
+		if (region->type == IOMMU_RESV_SW_MSI)
+			sw_msi++;
+		rc = iofd_range_from_length(&range, region->start,
+					    region->length);
+		if (rc == -EINVAL)	/* empty: nothing to keep free */
+			continue;
+		if (!rc)
+			rc = iofd_iova_reserve(&aspace->iova, range, owner);
+		if (rc) {
+			if (rc == -EADDRINUSE)
+				dev_info_ratelimited(dev, "iommufd: the device reserves IOVA 0x%llx-0x%llx, where the address space has a mapping or an allowed range\n",
+						     (u64)region->start,
+						     (u64)region->start +
+							     region->length - 1);
+			return rc;
+		}
+	}
+
+	/* Which window would MSIs go through?  The IOMMU driver must decide. */
+	if (WARN_ON((hw_msi && sw_msi) || sw_msi > 1))
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * iofd_aspace_reserve_device - keep free what a device must not use for DMA
+ * @aspace: address space
+ * @dev: device that is about to use the address space
+ * @owner: handle for iofd_aspace_unreserve(), with nothing reserved here yet
+ *
+ * Return: 0; -EADDRINUSE if a mapping or the allowed list is there; -EINVAL
+ * with a warning for a device with contradictory MSI windows; -ENOMEM.
+ */
+int iofd_aspace_reserve_device(struct iofd_aspace *aspace, struct device *dev,
+			       const void *owner)
+{
+	LIST_HEAD(regions);
+	int rc;
+
+	if (iofd_fault())
+		return -ENOMEM;
+
+	iommu_get_resv_regions(dev, &regions);
+	down_write(&aspace->iova_rwsem);
+	rc = reserve_regions_locked(aspace, dev, &regions, owner);
+	if (rc)
+		iofd_iova_unreserve(&aspace->iova, owner);
+	up_write(&aspace->iova_rwsem);
+	iommu_put_resv_regions(dev, &regions);
+	return rc;
+}
+
+/**
+ * iofd_aspace_allow - replace the list of ranges for automatic placement
+ * @aspace: address space
+ * @list: list built with iofd_iova_allowed_add(); empty afterwards
+ *
+ * Return: 0; -EADDRINUSE, with the old list in place, if an allowed range
+ * meets a reserved one.
+ */
+int iofd_aspace_allow(struct iofd_aspace *aspace, struct rb_root_cached *list)
+{
+	int rc;
+
+	down_write(&aspace->iova_rwsem);
+	rc = iofd_iova_allowed_replace(&aspace->iova, list);
+	up_write(&aspace->iova_rwsem);
+	return rc;
+}
+
+/**
+ * iofd_aspace_alignment - the alignment that mappings have to keep now
+ * @aspace: address space
+ *
+ * Return: power of two, 1..PAGE_SIZE.
+ */
+unsigned long iofd_aspace_alignment(struct iofd_aspace *aspace)
+{
+	unsigned long alignment;
+
+	down_read(&aspace->iova_rwsem);
+	alignment = aspace->iova.alignment;
+	up_read(&aspace->iova_rwsem);
+	return alignment;
+}
+
+/**
+ * iofd_aspace_usable - call a function for each range that is not reserved
+ * @aspace: address space
+ * @fn: called in ascending order, may sleep and fault; an error ends the walk
+ * @arg: passed to @fn
+ *
+ * No lock is held while @fn runs, so the ranges are each right, but as a list
+ * only as right as their user would find it a moment later.
+ *
+ * Return: 0 or what @fn returned.
+ */
+int iofd_aspace_usable(struct iofd_aspace *aspace,
+		       int (*fn)(struct iofd_range range, void *arg), void *arg)
+{
+	struct iofd_range range;
+	unsigned long from = 0;
+	bool found;
+	int rc;
+
+	do {
+		down_read(&aspace->iova_rwsem);
+		found = iofd_iova_next_usable(&aspace->iova, from, &range);
+		up_read(&aspace->iova_rwsem);
+		if (!found)
+			break;
+		rc = fn(range, arg);
+		if (rc)
+			return rc;
+		from = range.last + 1;
+	} while (range.last != ULONG_MAX);
+	return 0;
+}
+
+/**
+ * iofd_aspace_update_alignment_locked - what the alignment has to be now
+ * @aspace: address space; domains lock held, iova lock held for write
+ */
+void iofd_aspace_update_alignment_locked(struct iofd_aspace *aspace)
+{
+	unsigned long alignment = 1;
+	struct iofd_aspace_user *user;
+	struct iofd_member *member;
+
+	lockdep_assert_held(&aspace->domains_rwsem);
+	lockdep_assert_held_write(&aspace->iova_rwsem);
+
+	list_for_each_entry(member, &aspace->domains, link)
+		alignment = max(alignment,
+				1UL << __ffs(member->domain->pgsize_bitmap));
+	list_for_each_entry(user, &aspace->users, link)
+		alignment = max(alignment, user->alignment);
+	if (!aspace->huge_pages)
+		alignment = max(alignment, PAGE_SIZE);
+	aspace->iova.alignment = alignment;
+}
+
+/**
+ * iofd_aspace_raise_alignment_locked - demand at least an alignment
+ * @aspace: address space; iova lock held for write
+ * @alignment: power of two up to PAGE_SIZE
+ *
+ * Return: 0; -EADDRINUSE, with nothing changed, if an area does not keep it.
+ */
+int iofd_aspace_raise_alignment_locked(struct iofd_aspace *aspace,
+				       unsigned long alignment)
+{
+	struct iofd_iova_node *node;
+
+	lockdep_assert_held_write(&aspace->iova_rwsem);
+
+	if (alignment <= aspace->iova.alignment)
+		return 0;
+	for (node = iofd_iova_used_first(&aspace->iova, IOFD_RANGE_ALL); node;
+	     node = iofd_iova_used_next(node, IOFD_RANGE_ALL)) {
+		struct iofd_area *area = iofd_area_of(node);
+
+		if (!iofd_range_aligned(node->range, alignment) ||
+		    !IS_ALIGNED(iofd_area_page_offset(area), alignment))
+			return -EADDRINUSE;
+	}
+	aspace->iova.alignment = alignment;
+	return 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * I/O address spaces: a table of areas, and the domains that all hold it.
+ *
+ * Every domain of an address space always holds all of its areas; verbs that
+ * add or remove either of them are below.  Two locks, private to this room:
+ *
+ *   domains   rw_semaphore.  Read: areas come and go, the set of domains does
+ *             not.  Write: the other way round, so under it no area is
+ *             RESERVED or UNLOADING.
+ *   iova      rw_semaphore, inside domains.  Guards the IOVA sets, area
+ *             states and the list of in-kernel users.  Held for read while an
+ *             in-kernel user copies; never while memory is pinned or loaded.
+ */
+#ifndef IOFD_SPACE_ASPACE_H
+#define IOFD_SPACE_ASPACE_H
+
+#include <linux/iommu.h>
+#include <linux/list.h>
+#include <linux/rwsem.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "base/iova.h"
+#include "memory/copy.h"
+#include "memory/pages.h"
+
+/**
+ * struct iofd_aspace - an I/O address space; members are private to space/
+ * @domains_rwsem: guards the list @domains, @ndomains and @huge_pages
+ * @domains: struct iofd_member
+ * @ndomains: length of @domains
+ * @iova_rwsem: guards @iova, states of areas and @users
+ * @iova: used, reserved and allowed IOVAs and the alignment
+ * @users: in-kernel users, struct iofd_aspace_user
+ * @nusers: length of @users
+ * @idle: woken when a user's @running or an area's @pinning falls to 0
+ * @huge_pages: large IOPTEs may be used
+ */
+struct iofd_aspace {
+	struct rw_semaphore domains_rwsem;
+	struct list_head domains;
+	unsigned int ndomains;
+	struct rw_semaphore iova_rwsem;
+	struct iofd_iova iova;
+	struct list_head users;
+	unsigned int nusers;
+	wait_queue_head_t idle;
+	bool huge_pages;
+};
+
+/**
+ * struct iofd_member - membership of a domain, embedded in its page table
+ * @link: link in the address space's list
+ * @domain: paging domain
+ */
+struct iofd_member {
+	struct list_head link;
+	struct iommu_domain *domain;
+};
+
+/**
+ * struct iofd_aspace_user - an in-kernel user's place in an address space
+ * @link: link in the address space's list
+ * @alignment: power of two up to PAGE_SIZE that it demands of all areas
+ * @unmap: let go of everything that meets the range; called without any lock
+ *         of this driver, possibly for a range in which nothing is pinned
+ * @running: calls of @unmap in progress
+ */
+struct iofd_aspace_user {
+	struct list_head link;
+	unsigned long alignment;
+	void (*unmap)(struct iofd_aspace_user *user, struct iofd_range range);
+	unsigned int running;
+};
+
+void iofd_aspace_init(struct iofd_aspace *aspace);
+void iofd_aspace_fini(struct iofd_aspace *aspace);
+
+/* map.c */
+
+/**
+ * struct iofd_place - where a mapping goes
+ * @fixed: exactly at @iova; else the kernel chooses
+ * @iova: in if @fixed, out always
+ * @length: bytes
+ * @addr: address or file offset of the memory, whose low bits the chosen IOVA
+ *        follows
+ */
+struct iofd_place {
+	bool fixed;
+	unsigned long iova;
+	unsigned long length;
+	unsigned long addr;
+};
+
+int iofd_aspace_map(struct iofd_aspace *aspace, struct iofd_pages *pages,
+		    int prot, struct iofd_place *place);
+int iofd_aspace_copy(struct iofd_aspace *src, struct iofd_range range,
+		     struct list_head *areas, int prot, unsigned long *addr);
+int iofd_aspace_map_areas(struct iofd_aspace *aspace, struct list_head *areas,
+			  struct iofd_place *place);
+void iofd_areas_free(struct list_head *areas);
+int iofd_aspace_unmap(struct iofd_aspace *aspace, struct iofd_range range,
+		      unsigned long *unmapped);
+
+/* domains.c */
+int iofd_aspace_join(struct iofd_aspace *aspace, struct iofd_member *member);
+void iofd_aspace_leave(struct iofd_aspace *aspace, struct iofd_member *member);
+int iofd_aspace_set_huge_pages(struct iofd_aspace *aspace, bool enable);
+bool iofd_aspace_huge_pages(struct iofd_aspace *aspace);
+
+/* aspace.c */
+int iofd_aspace_reserve(struct iofd_aspace *aspace, struct iofd_range range,
+			const void *owner);
+int iofd_aspace_reserve_device(struct iofd_aspace *aspace, struct device *dev,
+			       const void *owner);
+void iofd_aspace_unreserve(struct iofd_aspace *aspace, const void *owner);
+int iofd_aspace_allow(struct iofd_aspace *aspace, struct rb_root_cached *list);
+unsigned long iofd_aspace_alignment(struct iofd_aspace *aspace);
+int iofd_aspace_usable(struct iofd_aspace *aspace,
+		       int (*fn)(struct iofd_range range, void *arg), void *arg);
+
+/* users.c */
+int iofd_aspace_add_user(struct iofd_aspace *aspace,
+			 struct iofd_aspace_user *user);
+void iofd_aspace_remove_user(struct iofd_aspace *aspace,
+			     struct iofd_aspace_user *user);
+int iofd_aspace_pin(struct iofd_aspace *aspace, struct iofd_range range,
+		    struct page **out, bool write);
+void iofd_aspace_unpin(struct iofd_aspace *aspace, struct iofd_range range);
+int iofd_aspace_rw(struct iofd_aspace *aspace, struct iofd_range range,
+		   void *data, enum iofd_copy_flags flags);
+
+/* Between the files of this room. */
+void iofd_aspace_update_alignment_locked(struct iofd_aspace *aspace);
+int iofd_aspace_raise_alignment_locked(struct iofd_aspace *aspace,
+				       unsigned long alignment);
+void iofd_aspace_notify(struct iofd_aspace *aspace, struct iofd_range range);
+
+#endif
