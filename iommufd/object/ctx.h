@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * struct iommufd_ctx: one open of /dev/iommu.
+ *
+ * A reference on a context is a reference on its file; the context dies in
+ * the file's release, when no ioctl can be running any more.
+ */
+#ifndef IOFD_OBJECT_CTX_H
+#define IOFD_OBJECT_CTX_H
+
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
+
+#include "memory/charge.h"
+#include "object/object.h"
+
+struct file;
+struct iofd_ioas;
+
+/**
+ * struct iommufd_ctx - one open of the device node
+ * @file: the file whose life is the context's; no reference
+ * @objects: ID table
+ * @groups: iommu_group ID to struct iommufd_group, for as long as a device of
+ *          the group is bound here; its xa_lock guards the groups' refcounts
+ * @account: what is charged, and how; the mode is written only while no object
+ *           exists
+ * @vfio_lock: guards @vfio_ioas and @no_iommu
+ * @vfio_ioas: the IOAS that stands for the VFIO container; no reference, its
+ *             destruction clears it
+ * @no_iommu: a no-iommu group is connected
+ */
+struct iommufd_ctx {
+	struct file *file;
+	struct iofd_objects objects;
+	struct xarray groups;
+	struct iofd_account account;
+
+	spinlock_t vfio_lock; /* guards the next two */
+	struct iofd_ioas *vfio_ioas;
+	bool no_iommu;
+};
+
+/**
+ * struct iofd_ucmd - one ioctl on its way through the envelope
+ * @ctx: context it was called on
+ * @ubuffer: the caller's struct
+ * @user_size: size the caller gave it
+ * @cmd: kernel copy, zero beyond @user_size
+ */
+struct iofd_ucmd {
+	struct iommufd_ctx *ctx;
+	void __user *ubuffer;
+	u32 user_size;
+	void *cmd;
+};
+
+int iofd_ucmd_respond(struct iofd_ucmd *ucmd, size_t cmd_size);
+
+struct iommufd_ctx *iofd_ctx_create(struct file *file,
+				    enum iofd_charge_mode charge_mode);
+void iofd_ctx_destroy(struct iommufd_ctx *ictx);
+
+/* The roof says which files are contexts. */
+extern const struct file_operations iofd_fops;
+
+struct seq_file;
+void iofd_ctx_show(struct seq_file *m, struct iommufd_ctx *ictx);
+
+int ctx_destroy_ioctl(struct iofd_ucmd *ucmd);
+int ctx_option_ioctl(struct iofd_ucmd *ucmd);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hardware page tables: an iommu_domain with an ID.
+ */
+#ifndef IOFD_OBJECT_HWPT_H
+#define IOFD_OBJECT_HWPT_H
+
+#include <linux/iommu.h>
+
+#include "object/ioas.h"
+#include "object/object.h"
+#include "space/aspace.h"
+
+/**
+ * struct iommufd_hw_pagetable - what all hardware page tables have in common
+ * @obj: object
+ * @domain: the page table; its iommufd_hwpt points back here
+ */
+struct iommufd_hw_pagetable {
+	struct iommufd_object obj;
+	struct iommu_domain *domain;
+};
+
+/**
+ * struct iommufd_hwpt_paging - the object IOMMUFD_OBJ_HWPT_PAGING
+ * @common: object and domain
+ * @ioas: the IOAS whose areas it holds; referenced
+ * @member: membership in the IOAS's address space
+ * @joined: @member is in the address space
+ * @automatic: made by an attach to the IOAS, goes with its last user
+ * @enforce_coherency: the IOMMU ignores no-snoop, for good
+ * @auto_link: in the IOAS's list if @automatic
+ */
+struct iommufd_hwpt_paging {
+	struct iommufd_hw_pagetable common;
+	struct iofd_ioas *ioas;
+	struct iofd_member member;
+	bool joined : 1;
+	bool automatic : 1;
+	bool enforce_coherency : 1;
+	struct list_head auto_link;
+};
+
+static inline struct iommufd_hw_pagetable *
+iofd_hwpt_of(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_hw_pagetable, obj);
+}
+
+static inline struct iommufd_hwpt_paging *
+iofd_hwpt_paging_of(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_hwpt_paging, common.obj);
+}
+
+struct iommufd_hwpt_paging *
+iofd_hwpt_paging_new(struct iofd_ioas *ioas, struct device *dev,
+		     bool enforce_coherency, u32 flags,
+		     const struct iommu_user_data *data);
+int iofd_hwpt_paging_join(struct iommufd_hwpt_paging *hwpt);
+void iofd_hwpt_paging_cancel(struct iommufd_hwpt_paging *hwpt);
+void iofd_hwpt_publish(struct iommufd_hwpt_paging *hwpt);
+void iofd_hwpt_publish_automatic(struct iommufd_hwpt_paging *hwpt);
+struct iommufd_hwpt_paging *
+iofd_hwpt_next_automatic(struct iofd_ioas *ioas,
+			 struct iommufd_hwpt_paging *prev);
+void iofd_hwpt_unref(struct iommufd_hwpt_paging *hwpt);
+
+extern const struct iofd_object_type iofd_hwpt_paging_type;
+
+#endif
