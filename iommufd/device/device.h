@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Devices: a struct device whose DMA belongs to a context.
+ *
+ * Bind claims the DMA ownership of the device's IOMMU group; attach puts the
+ * group onto a page table.  All bound devices of one IOMMU group share a
+ * struct iommufd_group, which remembers what the group is attached to.
+ */
+#ifndef IOFD_DEVICE_DEVICE_H
+#define IOFD_DEVICE_DEVICE_H
+
+#include <linux/iommu.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+
+#include "object/hwpt.h"
+
+/**
+ * struct iommufd_group - an IOMMU group as one context sees it
+ * @refcount: bound devices; to zero under ctx->groups' xa_lock
+ * @ctx: context
+ * @group: IOMMU group, referenced
+ * @lock: guards everything below; inside the IOAS's auto_lock
+ * @hwpt: what the group is attached to, or NULL: its DMA is blocked
+ * @handle: the IOMMU core's handle of that attachment
+ * @attached: devices that asked for the attachment, each with one ref on @hwpt
+ *            and its reserved regions in the IOAS
+ */
+struct iommufd_group {
+	refcount_t refcount;
+	struct iommufd_ctx *ctx;
+	struct iommu_group *group;
+	struct mutex lock; /* guards what follows */
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommu_attach_handle *handle;
+	struct list_head attached;
+};
+
+/**
+ * struct iommufd_device - the object IOMMUFD_OBJ_DEVICE
+ * @obj: object; one ref belongs to the driver that bound the device
+ * @ctx: context; the reference is the binding driver's
+ * @dev: device, valid until unbind
+ * @igroup: its group
+ * @attached: link in the group's list, empty while not attached; group lock
+ * @enforce_coherency: the IOMMU can ignore no-snoop for this device
+ */
+struct iommufd_device {
+	struct iommufd_object obj;
+	struct iommufd_ctx *ctx;
+	struct device *dev;
+	struct iommufd_group *igroup;
+	struct list_head attached;
+	bool enforce_coherency;
+};
+
+static inline struct iommufd_device *
+iofd_device_of(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_device, obj);
+}
+
+static inline struct iommufd_device *
+iofd_device_borrow(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_object *obj;
+
+	obj = iofd_object_borrow(&ictx->objects, id, IOMMUFD_OBJ_DEVICE);
+	return IS_ERR(obj) ? ERR_CAST(obj) : iofd_device_of(obj);
+}
+
+static inline void iofd_device_return(struct iommufd_device *idev)
+{
+	iofd_object_return(&idev->ctx->objects, &idev->obj);
+}
+
+/*
+ * As iommufd_device_bind() and iommufd_device_unbind(), for a device that
+ * belongs to the context itself and so holds no reference on it.
+ */
+struct iommufd_device *iofd_device_bind(struct iommufd_ctx *ictx,
+					struct device *dev, u32 *id);
+void iofd_device_unbind(struct iommufd_device *idev);
+
+struct iommufd_group *iofd_group_get(struct iommufd_ctx *ictx,
+				     struct device *dev);
+void iofd_group_put(struct iommufd_group *igroup);
+
+extern const struct iofd_object_type iofd_device_type;
+
+int device_get_hw_info_ioctl(struct iofd_ucmd *ucmd);
+int hwpt_alloc_ioctl(struct iofd_ucmd *ucmd);
+
+#endif
