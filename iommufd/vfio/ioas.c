@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: the IOAS that stands for the VFIO container
+ *
+ * A context has at most one, set by connecting a VFIO group or by
+ * IOMMU_VFIO_IOAS.  No reference is held: user space may destroy the IOAS, which
+ * clears the setting.  A context to which a no-iommu group is connected never
+ * gets one by itself.
+ *
+ * ctx->vfio_lock guards the setting; to change it the new IOAS is borrowed, so
+ * it cannot be destroyed between the look-up and the change.
+ */
+#include "object/ioas.h"
+#include "vfio/vfio.h"
+
+/*
+ * Borrow the IOAS that is set.  Its ID is looked up again, since without a
+ * reference the pointer is good only under the lock.
+ */
+static struct iofd_ioas *borrow_set(struct iommufd_ctx *ictx)
+{
+	struct iofd_ioas *ioas;
+	u32 id = 0;
+
+	spin_lock(&ictx->vfio_lock);
+	if (ictx->vfio_ioas)
+		id = ictx->vfio_ioas->obj.id;
+	spin_unlock(&ictx->vfio_lock);
+	if (!id)
+		return ERR_PTR(-ENODEV);
+	ioas = iofd_ioas_borrow(ictx, id);
+	return IS_ERR(ioas) ? ERR_PTR(-ENODEV) : ioas;
+}
+
+/**
+ * iommufd_vfio_compat_ioas_get_id - the ID of the container's IOAS
+ * @ictx: context
+ * @out_ioas_id: out: ID
+ *
+ * Return: 0; -ENODEV if none is set.
+ */
+int iommufd_vfio_compat_ioas_get_id(struct iommufd_ctx *ictx, u32 *out_ioas_id)
+{
+	struct iofd_ioas *ioas = borrow_set(ictx);
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	*out_ioas_id = ioas->obj.id;
+	iofd_ioas_return(ioas);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_ioas_get_id, "IOMMUFD_VFIO");
+
+/**
+ * iommufd_vfio_compat_set_no_iommu - a no-iommu group is connected
+ * @ictx: context
+ *
+ * Return: 0; -EINVAL if an IOAS is set: the two do not go together.
+ */
+int iommufd_vfio_compat_set_no_iommu(struct iommufd_ctx *ictx)
+{
+	int rc = 0;
+
+	spin_lock(&ictx->vfio_lock);
+	if (ictx->vfio_ioas)
+		rc = -EINVAL;
+	else
+		ictx->no_iommu = true;
+	spin_unlock(&ictx->vfio_lock);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_set_no_iommu, "IOMMUFD_VFIO");
+
+/**
+ * iommufd_vfio_compat_ioas_create - see to it that an IOAS is set
+ * @ictx: context
+ *
+ * Return: 0, whether one was set or a new one is; -EINVAL in no-iommu mode;
+ * -ENOMEM.
+ */
+int iommufd_vfio_compat_ioas_create(struct iommufd_ctx *ictx)
+{
+	struct iofd_ioas *ioas;
+	int rc = 0;
+
+	ioas = iofd_ioas_new(ictx);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+
+	spin_lock(&ictx->vfio_lock);
+	if (ictx->no_iommu)
+		rc = -EINVAL;
+	else if (ictx->vfio_ioas)
+		rc = -EEXIST;
+	if (!rc) {
+		/* In one step: visible and set, or neither. */
+		iofd_object_publish(&ictx->objects, &ioas->obj);
+		ictx->vfio_ioas = ioas;
+	}
+	spin_unlock(&ictx->vfio_lock);
+	if (!rc)
+		return 0;
+
+	iofd_aspace_fini(&ioas->aspace);
+	iofd_object_cancel(&ictx->objects, &ioas->obj);
+	return rc == -EEXIST ? 0 : rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_ioas_create, "IOMMUFD_VFIO");
+
+static int vfio_ioas_get(struct iofd_ucmd *ucmd, struct iommu_vfio_ioas *cmd)
+{
+	struct iofd_ioas *ioas = borrow_set(ucmd->ctx);
+	int rc;
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	cmd->ioas_id = ioas->obj.id;
+	rc = iofd_ucmd_respond(ucmd, sizeof(*cmd));
+	iofd_ioas_return(ioas);
+	return rc;
+}
+
+static int vfio_ioas_set(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iofd_ioas *ioas = iofd_ioas_borrow(ictx, id);
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	spin_lock(&ictx->vfio_lock);
+	ictx->vfio_ioas = ioas;
+	spin_unlock(&ictx->vfio_lock);
+	iofd_ioas_return(ioas);
+	return 0;
+}
+
+static void vfio_ioas_clear(struct iommufd_ctx *ictx)
+{
+	spin_lock(&ictx->vfio_lock);
+	ictx->vfio_ioas = NULL;
+	spin_unlock(&ictx->vfio_lock);
+}
+
+/* IOMMU_VFIO_IOAS */
+int vfio_ioas_ioctl(struct iofd_ucmd *ucmd)
+{
+	struct iommu_vfio_ioas *cmd = ucmd->cmd;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+
+	switch (cmd->op) {
+	case IOMMU_VFIO_IOAS_GET:
+		return vfio_ioas_get(ucmd, cmd);
+	case IOMMU_VFIO_IOAS_SET:
+		return vfio_ioas_set(ucmd->ctx, cmd->ioas_id);
+	case IOMMU_VFIO_IOAS_CLEAR:
+		vfio_ioas_clear(ucmd->ctx);
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
