@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: IOMMU_TEST_CMD
+ *
+ * The ioctl that tests look behind the ABI with: it makes devices and in-kernel
+ * users, and says what page tables and pins really are.  The ops that only
+ * look are here.
+ *
+ * No lock of its own.
+ */
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+
+#include "base/range.h"
+#include "iommufd_test.h"
+#include "memory/pages.h"
+#include "object/hwpt.h"
+#include "object/ioas.h"
+#include "test/mock.h"
+#include "test/test.h"
+
+/* Least memory that pinning gets along with, as the test ABI has it */
+#define SCRATCH_MIN 12
+
+/* IOMMU_TEST_OP_ADD_RESERVED */
+static int add_reserved_ioctl(struct iofd_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = ucmd->cmd;
+	struct iofd_range range;
+	struct iofd_ioas *ioas;
+	int rc;
+
+	rc = iofd_range_from_length(&range, cmd->add_reserved.start,
+				    cmd->add_reserved.length);
+	if (rc)
+		return rc;
+	ioas = iofd_ioas_borrow(ucmd->ctx, cmd->id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	/* Owned by the IOAS itself: nobody gives it back. */
+	rc = iofd_aspace_reserve(&ioas->aspace, range, ioas);
+	iofd_ioas_return(ioas);
+	return rc;
+}
+
+/* The page behind an address of the caller, to be given to put_page(). */
+static struct page *user_page(unsigned long uptr)
+{
+	struct page *page;
+	int rc;
+
+	if (fatal_signal_pending(current))
+		return ERR_PTR(-EINTR);
+	cond_resched();
+	rc = get_user_pages_fast(uptr & PAGE_MASK, 1, 0, &page);
+	if (rc < 0)
+		return ERR_PTR(rc);
+	return rc ? page : ERR_PTR(-EFAULT);
+}
+
+/* Does [@iova, @iova + @length) translate to the caller's memory at @uptr? */
+static int check_map(struct mock_domain *mock, unsigned long iova,
+		     unsigned long length, unsigned long uptr)
+{
+	unsigned long granule = 1UL << __ffs(mock->domain.pgsize_bitmap);
+	unsigned long offset, unused;
+
+	if (!IS_ALIGNED(iova | length | uptr, granule))
+		return -EINVAL;
+	if (check_add_overflow(iova, length, &unused) ||
+	    check_add_overflow(uptr, length, &unused))
+		return -EINVAL;
+
+	for (offset = 0; offset != length; offset += granule) {
+		struct page *page = user_page(uptr + offset);
+		phys_addr_t wanted, found;
+
+		if (IS_ERR(page))
+			return PTR_ERR(page);
+		wanted = page_to_phys(page) + offset_in_page(uptr + offset);
+		found = mock_domain_translate(mock, iova + offset);
+		put_page(page);
+		if (found != wanted)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* IOMMU_TEST_OP_MD_CHECK_MAP */
+static int check_map_ioctl(struct iofd_ucmd *ucmd)
+{
+	struct iofd_objects *objects = &ucmd->ctx->objects;
+	struct iommu_test_cmd *cmd = ucmd->cmd;
+	struct iommufd_object *obj;
+	struct mock_domain *mock;
+	int rc;
+
+	obj = iofd_object_borrow(objects, cmd->id, IOMMUFD_OBJ_HWPT_PAGING);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	mock = mock_domain_of(iofd_hwpt_of(obj)->domain);
+	if (mock)
+		rc = check_map(mock, cmd->check_map.iova, cmd->check_map.length,
+			       cmd->check_map.uptr);
+	else
+		rc = -EINVAL;
+	iofd_object_return(objects, obj);
+	return rc;
+}
+
+/*
+ * A page that is part of a larger folio shares its count with the others, which
+ * says nothing about the page; it is skipped.
+ */
+static int check_page_refs(unsigned long uptr, unsigned int refs)
+{
+	struct page *page = user_page(uptr);
+	unsigned int pins;
+
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	pins = PageCompound(page) ?
+		       refs : page_ref_count(page) / GUP_PIN_COUNTING_BIAS;
+	put_page(page);
+	return pins == refs ? 0 : -EIO;
+}
+
+/* IOMMU_TEST_OP_MD_CHECK_REFS */
+static int check_refs_ioctl(struct iofd_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = ucmd->cmd;
+	unsigned long length = cmd->check_refs.length;
+	unsigned long uptr = cmd->check_refs.uptr;
+	unsigned long end;
+
+	if (!PAGE_ALIGNED(length | uptr) ||
+	    check_add_overflow(uptr, length, &end))
+		return -EINVAL;
+
+	for (; uptr != end; uptr += PAGE_SIZE) {
+		int rc = check_page_refs(uptr, cmd->check_refs.refs);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT */
+static int set_memory_limit_ioctl(struct iofd_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = ucmd->cmd;
+
+	if (cmd->memory_limit.limit < SCRATCH_MIN)
+		return -EINVAL;
+	WRITE_ONCE(iofd_pin_scratch_limit, cmd->memory_limit.limit);
+	return 0;
+}
+
+/* IOMMU_TEST_CMD */
+int iofd_test_ioctl(struct iofd_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = ucmd->cmd;
+	u32 dev_flags;
+
+	switch (cmd->op) {
+	case IOMMU_TEST_OP_ADD_RESERVED:
+		return add_reserved_ioctl(ucmd);
+	case IOMMU_TEST_OP_MOCK_DOMAIN:
+		return mock_device_create_ioctl(ucmd, 0);
+	case IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS:
+		dev_flags = cmd->mock_domain_flags.dev_flags;
+		return mock_device_create_ioctl(ucmd, dev_flags);
+	case IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE:
+		return mock_device_replace_ioctl(ucmd);
+	case IOMMU_TEST_OP_MD_CHECK_MAP:
+		return check_map_ioctl(ucmd);
+	case IOMMU_TEST_OP_MD_CHECK_REFS:
+		return check_refs_ioctl(ucmd);
+	case IOMMU_TEST_OP_CREATE_ACCESS:
+		return mock_access_create_ioctl(ucmd);
+	case IOMMU_TEST_OP_ACCESS_REPLACE_IOAS:
+		return mock_access_replace_ioctl(ucmd);
+	case IOMMU_TEST_OP_DESTROY_ACCESS_PAGES:
+		return mock_access_unpin_ioctl(ucmd);
+	case IOMMU_TEST_OP_ACCESS_PAGES:
+		return mock_access_pin_ioctl(ucmd);
+	case IOMMU_TEST_OP_ACCESS_RW:
+		return mock_access_rw_ioctl(ucmd);
+	case IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT:
+		return set_memory_limit_ioctl(ucmd);
+	default:
+		/* Unknown, or for parts of the driver that are not here yet. */
+		return -EOPNOTSUPP;
+	}
+}
+
+int __init iofd_test_init(void)
+{
+	return mock_iommu_init();
+}
+
+void iofd_test_exit(void)
+{
+	mock_iommu_exit();
+}
