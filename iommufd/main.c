@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: the roof
+ *
+ * Two tables, of object types and of ioctls; the file operations of
+ * /dev/iommu; and the module's life.  Nothing includes this file.
+ *
+ * An ioctl goes through the envelope: the command number selects a slot, the
+ * first member of the caller's struct gives its size, the struct is copied in
+ * and padded with zeroes, so that programs and kernels of different age agree
+ * as long as what one of them does not know is zero.
+ */
+#include <linux/fs.h>
+#include <linux/iommufd.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/sysfs.h>
+#include <linux/uaccess.h>
+
+#include "base/check.h"
+#include "device/device.h"
+#include "iommufd_test.h"
+#include "object/access.h"
+#include "object/ctx.h"
+#include "object/hwpt.h"
+#include "object/ioas.h"
+#include "test/test.h"
+#include "vfio/vfio.h"
+
+const struct iofd_object_type *const iofd_object_types[IOMMUFD_OBJ_MAX] = {
+	[IOMMUFD_OBJ_DEVICE] = &iofd_device_type,
+	[IOMMUFD_OBJ_HWPT_PAGING] = &iofd_hwpt_paging_type,
+	[IOMMUFD_OBJ_IOAS] = &iofd_ioas_type,
+	[IOMMUFD_OBJ_ACCESS] = &iofd_access_type,
+#ifdef CONFIG_IOMMUFD_TEST
+	[IOMMUFD_OBJ_SELFTEST] = &iofd_test_object_type,
+#endif
+};
+
+/* Known to the ABI, not to this driver yet: see the status table in README. */
+static int unsupported_ioctl(struct iofd_ucmd *ucmd)
+{
+	return -EOPNOTSUPP;
+}
+
+/**
+ * struct ioctl_slot - one ioctl
+ * @cmd: full command value
+ * @size: size of the kernel's struct
+ * @min_size: least that a caller may give
+ * @handler: called with the struct in ucmd->cmd
+ */
+struct ioctl_slot {
+	unsigned int cmd;
+	unsigned int size;
+	unsigned int min_size;
+	int (*handler)(struct iofd_ucmd *ucmd);
+};
+
+#define SLOT(name_, handler_, struct_, last_)				\
+	[IOMMUFD_CMD_##name_ - IOMMUFD_CMD_BASE] = {			\
+		.cmd = IOMMU_##name_,					\
+		.size = sizeof(struct_),				\
+		.min_size = offsetofend(struct_, last_),		\
+		.handler = handler_,					\
+	}
+
+static const struct ioctl_slot ioctl_slots[] = {
+	SLOT(DESTROY, ctx_destroy_ioctl, struct iommu_destroy, id),
+	SLOT(IOAS_ALLOC, ioas_alloc_ioctl, struct iommu_ioas_alloc,
+	     out_ioas_id),
+	SLOT(IOAS_ALLOW_IOVAS, ioas_allow_iovas_ioctl,
+	     struct iommu_ioas_allow_iovas, allowed_iovas),
+	SLOT(IOAS_COPY, ioas_copy_ioctl, struct iommu_ioas_copy,
+	     src_iova),
+	SLOT(IOAS_IOVA_RANGES, ioas_iova_ranges_ioctl,
+	     struct iommu_ioas_iova_ranges, out_iova_alignment),
+	SLOT(IOAS_MAP, ioas_map_ioctl, struct iommu_ioas_map, iova),
+	SLOT(IOAS_UNMAP, ioas_unmap_ioctl, struct iommu_ioas_unmap,
+	     length),
+	SLOT(OPTION, ctx_option_ioctl, struct iommu_option, val64),
+	SLOT(VFIO_IOAS, vfio_ioas_ioctl, struct iommu_vfio_ioas,
+	     __reserved),
+	SLOT(HWPT_ALLOC, hwpt_alloc_ioctl, struct iommu_hwpt_alloc,
+	     __reserved),
+	SLOT(GET_HW_INFO, device_get_hw_info_ioctl,
+	     struct iommu_hw_info, __reserved),
+	SLOT(HWPT_SET_DIRTY_TRACKING, unsupported_ioctl,
+	     struct iommu_hwpt_set_dirty_tracking, __reserved),
+	SLOT(HWPT_GET_DIRTY_BITMAP, unsupported_ioctl,
+	     struct iommu_hwpt_get_dirty_bitmap, data),
+	SLOT(HWPT_INVALIDATE, unsupported_ioctl,
+	     struct iommu_hwpt_invalidate, __reserved),
+	SLOT(FAULT_QUEUE_ALLOC, unsupported_ioctl,
+	     struct iommu_fault_alloc, out_fault_fd),
+	SLOT(IOAS_MAP_FILE, ioas_map_file_ioctl,
+	     struct iommu_ioas_map_file, iova),
+	SLOT(VIOMMU_ALLOC, unsupported_ioctl, struct iommu_viommu_alloc,
+	     out_viommu_id),
+	SLOT(VDEVICE_ALLOC, unsupported_ioctl,
+	     struct iommu_vdevice_alloc, virt_id),
+	SLOT(IOAS_CHANGE_PROCESS, unsupported_ioctl,
+	     struct iommu_ioas_change_process, __reserved),
+	SLOT(VEVENTQ_ALLOC, unsupported_ioctl,
+	     struct iommu_veventq_alloc, out_veventq_fd),
+	SLOT(HW_QUEUE_ALLOC, unsupported_ioctl,
+	     struct iommu_hw_queue_alloc, length),
+#ifdef CONFIG_IOMMUFD_TEST
+	[_IOC_NR(IOMMU_TEST_CMD) - IOMMUFD_CMD_BASE] = {
+		.cmd = IOMMU_TEST_CMD,
+		.size = sizeof(struct iommu_test_cmd),
+		.min_size = offsetofend(struct iommu_test_cmd, last),
+		.handler = iofd_test_ioctl,
+	},
+#endif
+};
+
+/* Room for the largest struct, on the stack. */
+union ioctl_buffer {
+	struct iommu_destroy destroy;
+	struct iommu_fault_alloc fault;
+	struct iommu_hw_info info;
+	struct iommu_hw_queue_alloc hw_queue;
+	struct iommu_hwpt_alloc hwpt;
+	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
+	struct iommu_hwpt_invalidate cache;
+	struct iommu_hwpt_set_dirty_tracking set_dirty_tracking;
+	struct iommu_ioas_alloc alloc;
+	struct iommu_ioas_allow_iovas allow_iovas;
+	struct iommu_ioas_change_process change_process;
+	struct iommu_ioas_copy ioas_copy;
+	struct iommu_ioas_iova_ranges iova_ranges;
+	struct iommu_ioas_map map;
+	struct iommu_ioas_map_file map_file;
+	struct iommu_ioas_unmap unmap;
+	struct iommu_option option;
+	struct iommu_vdevice_alloc vdev;
+	struct iommu_veventq_alloc veventq;
+	struct iommu_vfio_ioas vfio_ioas;
+	struct iommu_viommu_alloc viommu;
+#ifdef CONFIG_IOMMUFD_TEST
+	struct iommu_test_cmd test;
+#endif
+};
+
+static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	union ioctl_buffer buffer;
+	struct iofd_ucmd ucmd = {
+		.ctx = file->private_data,
+		.ubuffer = (void __user *)arg,
+		.cmd = &buffer,
+	};
+	const struct ioctl_slot *slot;
+	unsigned int nr = _IOC_NR(cmd);
+	int rc;
+
+	/* Numbers of the VFIO container, of which none is served yet. */
+	if (nr < IOMMUFD_CMD_BASE ||
+	    nr - IOMMUFD_CMD_BASE >= ARRAY_SIZE(ioctl_slots))
+		return -ENOTTY;
+
+	if (get_user(ucmd.user_size, (u32 __user *)ucmd.ubuffer))
+		return -EFAULT;
+
+	slot = &ioctl_slots[array_index_nospec(nr - IOMMUFD_CMD_BASE,
+					       ARRAY_SIZE(ioctl_slots))];
+	/* An empty slot has the value 0, which is no command of this number. */
+	if (slot->cmd != cmd)
+		return -ENOTTY;
+	if (ucmd.user_size < slot->min_size)
+		return -EINVAL;
+	rc = copy_struct_from_user(ucmd.cmd, slot->size, ucmd.ubuffer,
+				   ucmd.user_size);
+	if (rc)
+		return rc;
+	return slot->handler(&ucmd);
+}
+
+/* Accounting mode of new contexts, by name. */
+static int set_account_mode(const char *text, const struct kernel_param *param)
+{
+	/* "none" is no mode of a context. */
+	int mode = __sysfs_match_string(iofd_charge_mode_names,
+					IOFD_CHARGE_NONE, text);
+
+	if (mode < 0)
+		return mode;
+	WRITE_ONCE(*(int *)param->arg, mode);
+	return 0;
+}
+
+static int get_account_mode(char *buffer, const struct kernel_param *param)
+{
+	int mode = READ_ONCE(*(int *)param->arg);
+
+	return sysfs_emit(buffer, "%s\n", iofd_charge_mode_names[mode]);
+}
+
+static const struct kernel_param_ops account_mode_ops = {
+	.set = set_account_mode,
+	.get = get_account_mode,
+};
+
+static int account_mode_iommu = IOFD_CHARGE_USER;
+module_param_cb(account_mode_iommu, &account_mode_ops, &account_mode_iommu,
+		0644);
+MODULE_PARM_DESC(account_mode_iommu,
+		 "What pinned memory of a newly opened /dev/iommu is held against RLIMIT_MEMLOCK: user (default), process or fd");
+
+static int iofd_open(struct inode *inode, struct file *file)
+{
+	struct iommufd_ctx *ictx;
+
+	ictx = iofd_ctx_create(file, READ_ONCE(account_mode_iommu));
+	if (!ictx)
+		return -ENOMEM;
+	file->private_data = ictx;
+	return 0;
+}
+
+static int iofd_release(struct inode *inode, struct file *file)
+{
+	iofd_ctx_destroy(file->private_data);
+	return 0;
+}
+
+static void iofd_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	iofd_ctx_show(m, file->private_data);
+}
+
+const struct file_operations iofd_fops = {
+	.owner = THIS_MODULE,
+	.open = iofd_open,
+	.release = iofd_release,
+	.unlocked_ioctl = iofd_ioctl,
+	.show_fdinfo = iofd_show_fdinfo,
+};
+
+static struct miscdevice iommu_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "iommu",
+	.fops = &iofd_fops,
+	.nodename = "iommu",
+	.mode = 0660,
+};
+
+static int __init iofd_init(void)
+{
+	int rc;
+
+	iofd_fault_init();
+	rc = misc_register(&iommu_misc);
+	if (rc)
+		goto err_fault;
+	rc = iofd_test_init();
+	if (rc)
+		goto err_misc;
+	return 0;
+
+err_misc:
+	misc_deregister(&iommu_misc);
+err_fault:
+	iofd_fault_exit();
+	return rc;
+}
+
+static void __exit iofd_exit(void)
+{
+	iofd_test_exit();
+	misc_deregister(&iommu_misc);
+	iofd_fault_exit();
+}
+
+module_init(iofd_init);
+module_exit(iofd_exit);
+
+MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
+MODULE_IMPORT_NS("IOMMUFD");
+MODULE_IMPORT_NS("DMA_BUF");
+#ifdef CONFIG_IOMMUFD_TEST
+MODULE_IMPORT_NS("GENERIC_PT_IOMMU");
+#endif
+MODULE_DESCRIPTION("I/O address spaces and device attachment for user space");
+MODULE_LICENSE("GPL");
