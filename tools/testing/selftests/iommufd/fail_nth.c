@@ -1,0 +1,925 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every ioctl on its happy path with the kernel's fault injection: the first
+ * allocation fails, then in a second run the second, and so on until a run goes
+ * through. For each run
+ *
+ * - the ioctl either works or says an errno it may say for lack of memory or an
+ *   injected fault, and in the latter case a fault has really been injected,
+ * - said again without faults it works (what it did before is undone, or at
+ *   least not in the way),
+ * - after close no page is pinned and nothing is charged.
+ *
+ * A scenario is a pair: what to prepare, and the one ioctl to be tried.
+ */
+#include <signal.h>
+
+#include "util.h"
+
+#define BUF_PAGES 24
+#define MAX_FAULTS 1000
+
+struct scene {
+	int fd;
+	uint32_t ioas, other, stdev, hwpt, idev, id;
+	int access;
+	char *buf;
+	size_t length;
+	/* How often the step has been tried */
+	unsigned int tries;
+	char *huge;
+	/* Whose memory is mapped, if not that of the caller */
+	pid_t mapper;
+};
+
+FIXTURE(fail_nth)
+{
+	int nth;
+	char *buf;
+	size_t length;
+	long pin, lck;
+};
+
+typedef int (*step_t)(struct scene *s);
+
+FIXTURE_VARIANT(fail_nth)
+{
+	step_t prepare, step;
+};
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool good;
+
+	if (fd < 0)
+		return false;
+	good = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return good;
+}
+
+#define DEBUGFS "/sys/kernel/debug/"
+
+FIXTURE_SETUP(fail_nth)
+{
+	char path[64];
+	int fd;
+
+	fd = t_open();
+	ASSERT_LE(0, fd);
+	if (!t_has_mock(fd))
+		SKIP(return, T_NO_MOCK);
+	close(fd);
+	if (access(DEBUGFS "failslab", F_OK))
+		SKIP(return, "kernel without CONFIG_FAILSLAB, or no debugfs");
+	snprintf(path, sizeof(path), "/proc/self/task/%d/fail-nth", getpid());
+	self->nth = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->nth);
+	/* All allocations count: those that may sleep, those of one page. */
+	ASSERT_TRUE(write_file(DEBUGFS "failslab/ignore-gfp-wait", "N"));
+	if (!access(DEBUGFS "fail_page_alloc", F_OK)) {
+		write_file(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
+		write_file(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
+		write_file(DEBUGFS "fail_page_alloc/min-order", "0");
+		write_file(DEBUGFS "fail_page_alloc/verbose", "0");
+	}
+	/* A stack dump for each fault would be all there is in the log. */
+	write_file(DEBUGFS "failslab/verbose", "0");
+	write_file(DEBUGFS "fail_function/verbose", "0");
+	write_file(DEBUGFS "fail_iommufd/verbose", "0");
+	write_file(DEBUGFS "fail_usercopy/verbose", "0");
+
+	/* Without the privilege, or charging would not be tried. */
+	ASSERT_EQ(0, t_drop_cap(CAP_IPC_LOCK));
+	ASSERT_EQ(0, t_memlock(RLIM_INFINITY));
+	self->length = BUF_PAGES * T_PAGE;
+	self->buf = t_alloc(self->length);
+	ASSERT_NE(NULL, self->buf);
+	self->pin = t_vmpin();
+	self->lck = t_vmlck();
+}
+
+FIXTURE_TEARDOWN(fail_nth)
+{
+	int fd = t_open();
+
+	/* with_little_memory() leaves the limit of the whole kernel low. */
+	EXPECT_EQ(0, t_temp_limit(fd, T_TEMP_LIMIT_DEFAULT));
+	close(fd);
+}
+
+/* Arms: fault point number @n that this thread passes from now on fails. */
+static bool arm(int nth, unsigned int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", n);
+	return pwrite(nth, text, strlen(text), 0) == (ssize_t)strlen(text);
+}
+
+/* Disarms, and tells whether the fault has come. */
+static bool disarm(int nth)
+{
+	char text[16] = {};
+	bool came;
+
+	came = pread(nth, text, sizeof(text) - 1, 0) > 0 && text[0] == '0';
+	if (pwrite(nth, "0", 1, 0) != 1)
+		return false;
+	return came;
+}
+
+/* Errnos that an injected fault may turn into */
+static bool plausible(int err)
+{
+	switch (err) {
+	case ENOMEM:
+	case EFAULT:
+	case EINVAL:
+	case ENOENT:
+	case EMFILE:
+	case ENFILE:
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Runs @prepare, then @step with ever later faults, until one run has none.
+ */
+static void try_all(struct __test_metadata *_metadata,
+		    struct _test_data_fail_nth *self, step_t prepare,
+		    step_t step)
+{
+	struct scene s;
+	unsigned int n;
+	bool came;
+	int err, fd;
+
+	for (n = 1; n < MAX_FAULTS; n++) {
+		s = (struct scene) {
+			.buf = self->buf,
+			.length = self->length,
+			.access = -1,
+		};
+		s.fd = t_open();
+		ASSERT_LE(0, s.fd);
+		err = prepare ? prepare(&s) : 0;
+		ASSERT_EQ(0, err)
+			TH_LOG("prepare: %s", strerror(err));
+
+		ASSERT_TRUE(arm(self->nth, n));
+		err = step(&s);
+		came = disarm(self->nth);
+		if (err) {
+			ASSERT_TRUE(came)
+				TH_LOG("n %u: %s without a fault", n,
+				       strerror(err));
+			ASSERT_TRUE(plausible(err))
+				TH_LOG("n %u: %s", n, strerror(err));
+			err = step(&s);
+			/*
+			 * A fault while the answer is copied leaves a mapping
+			 * in place, as documented.
+			 */
+			ASSERT_TRUE(!err || err == EEXIST)
+				TH_LOG("n %u: said again: %s", n,
+				       strerror(err));
+		}
+		if (s.access >= 0)
+			close(s.access);
+		if (s.fd >= 0)
+			close(s.fd);
+		if (s.mapper > 0) {
+			kill(s.mapper, SIGKILL);
+			waitpid(s.mapper, NULL, 0);
+		}
+
+		fd = t_open();
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, t_check_refs(fd, self->buf, self->length, 0))
+			TH_LOG("n %u: pins are left", n);
+		close(fd);
+		ASSERT_EQ(self->pin, t_vmpin())
+			TH_LOG("n %u", n);
+		ASSERT_EQ(self->lck, t_vmlck())
+			TH_LOG("n %u", n);
+		if (!came)
+			break;
+	}
+	/* Were there no fault at all nothing would have been tested. */
+	EXPECT_LT(n, MAX_FAULTS);
+	TH_LOG("%u faults", n - 1);
+}
+
+/* Preparations; each builds on the one before it. */
+
+static int with_ioas(struct scene *s)
+{
+	return t_ioas_alloc(s->fd, &s->ioas) ?: t_ioas_alloc(s->fd, &s->other);
+}
+
+static int with_lazy_maps(struct scene *s)
+{
+	return with_ioas(s) ?:
+	       t_map_at(s->fd, s->ioas, s->buf, 8 * T_PAGE, T_BASE) ?:
+	       t_map_at(s->fd, s->ioas, s->buf + 8 * T_PAGE, 8 * T_PAGE,
+			T_BASE + 8 * T_PAGE) ?:
+	       t_map_at(s->fd, s->ioas, s->buf + MOCK_PAGE_SIZE, T_PAGE,
+			T_BASE + 0x200000);
+}
+
+static int with_device(struct scene *s)
+{
+	return with_ioas(s) ?:
+	       t_mock(s->fd, s->ioas, &s->stdev, &s->hwpt, &s->idev);
+}
+
+static int with_two_domains(struct scene *s)
+{
+	return with_device(s) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas, 0, &s->id);
+}
+
+static int with_device_elsewhere(struct scene *s)
+{
+	return with_lazy_maps(s) ?:
+	       t_mock(s->fd, s->other, &s->stdev, &s->hwpt, &s->idev);
+}
+
+static int with_maps(struct scene *s)
+{
+	return with_lazy_maps(s) ?:
+	       t_mock(s->fd, s->ioas, &s->stdev, &s->hwpt, &s->idev);
+}
+
+static int with_maps_and_table(struct scene *s)
+{
+	return with_maps(s) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas, 0, &s->id);
+}
+
+static int with_maps_elsewhere(struct scene *s)
+{
+	/* Copies of what the second address space will hold */
+	return with_device(s) ?:
+	       t_map_at(s->fd, s->other, s->buf, 8 * T_PAGE, T_BASE) ?:
+	       t_map_at(s->fd, s->other, s->buf + 8 * T_PAGE, 8 * T_PAGE,
+			T_BASE + 8 * T_PAGE);
+}
+
+static int with_small_pages(struct scene *s)
+{
+	return with_ioas(s) ?: t_huge_pages(s->fd, s->ioas, 0) ?:
+	       t_mock(s->fd, s->ioas, &s->stdev, &s->hwpt, &s->idev);
+}
+
+/* Memory is brought in here, where a fault would only mean a page fault. */
+static int with_huge_page(struct scene *s)
+{
+	static char *huge;
+
+	if (!huge) {
+		huge = mmap(NULL, 2 * T_PMD, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (huge == MAP_FAILED)
+			return errno;
+		huge = (char *)(((uintptr_t)huge + T_PMD - 1) & ~(T_PMD - 1));
+		madvise(huge, T_PMD, MADV_HUGEPAGE);
+		memset(huge, 1, T_PMD);
+	}
+	s->huge = huge;
+	return with_device(s);
+}
+
+static int with_little_memory(struct scene *s)
+{
+	return with_device(s) ?: t_temp_limit(s->fd, 64);
+}
+
+static int with_access(struct scene *s)
+{
+	return with_ioas(s) ?: t_create_access(s->fd, s->ioas, 1, &s->access);
+}
+
+static int with_process_mode(struct scene *s)
+{
+	return t_rlimit_mode(s->fd, 1) ?: with_device(s);
+}
+
+/* Mapped by a child, so that pinning has to go through another process. */
+static int with_mapper(struct scene *s)
+{
+	int ready[2], err;
+	char byte;
+
+	err = with_device_elsewhere(s) ?: t_unmap_all(s->fd, s->ioas, NULL);
+	if (err)
+		return err;
+	if (pipe(ready))
+		return errno;
+	s->mapper = fork();
+	if (!s->mapper) {
+		if (t_map_at(s->fd, s->ioas, s->buf, s->length, T_BASE) ||
+		    write(ready[1], "x", 1) != 1)
+			_exit(1);
+		/* The context is not to live on in here. */
+		close(s->fd);
+		close(ready[1]);
+		pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	/* The second answer is the end: the child has closed the file. */
+	err = read(ready[0], &byte, 1) == 1 && !read(ready[0], &byte, 1) ?
+	      0 : ECHILD;
+	close(ready[0]);
+	return err;
+}
+
+/* Two areas, next to each other */
+static int with_pinner(struct scene *s)
+{
+	return with_ioas(s) ?:
+	       t_map_at(s->fd, s->ioas, s->buf, 12 * T_PAGE, T_BASE) ?:
+	       t_map_at(s->fd, s->ioas, s->buf + 12 * T_PAGE, 12 * T_PAGE,
+			T_BASE + 12 * T_PAGE) ?:
+	       t_create_access(s->fd, s->ioas, 1, &s->access);
+}
+
+static int with_pinner_of_little_memory(struct scene *s)
+{
+	return with_pinner(s) ?: t_temp_limit(s->fd, 64);
+}
+
+static int with_pinner_and_domain(struct scene *s)
+{
+	return with_pinner(s) ?:
+	       t_mock(s->fd, s->ioas, &s->stdev, &s->hwpt, &s->idev);
+}
+
+/* Some in the middle is pinned, across the boundary. */
+static int with_pins(struct scene *s)
+{
+	return with_pinner(s) ?:
+	       t_pin(s->fd, s->access, T_BASE + 8 * T_PAGE, 8 * T_PAGE,
+		     s->buf + 8 * T_PAGE, 1, &s->id);
+}
+
+static int with_pins_and_domain(struct scene *s)
+{
+	return with_pins(s) ?:
+	       t_mock(s->fd, s->ioas, &s->stdev, &s->hwpt, &s->idev);
+}
+
+/* Steps */
+
+static int step_open(struct scene *s)
+{
+	uint32_t id;
+
+	close(s->fd);
+	s->fd = t_open();
+	return s->fd < 0 ? errno : t_ioas_alloc(s->fd, &id);
+}
+
+static int step_ioas_alloc(struct scene *s)
+{
+	return t_ioas_alloc(s->fd, &s->id);
+}
+
+static int step_destroy_ioas(struct scene *s)
+{
+	return t_destroy(s->fd, s->ioas);
+}
+
+static int step_ranges(struct scene *s)
+{
+	struct iommu_iova_range ranges[8];
+	uint32_t num = 8;
+
+	return t_iova_ranges(s->fd, s->ioas, ranges, &num, NULL);
+}
+
+static int step_allow(struct scene *s)
+{
+	struct iommu_iova_range ranges[] = {
+		{ T_BASE, T_BASE + 0xffffff },
+		{ T_BASE + 0x2000000, T_BASE + 0x2ffffff },
+		{ T_BASE + 0x1000000, T_BASE + 0x1ffffff },
+	};
+
+	return t_allow_iovas(s->fd, s->ioas, ranges, 3);
+}
+
+static int step_reserve(struct scene *s)
+{
+	return t_add_reserved(s->fd, s->ioas, 0x1000, 0x1000);
+}
+
+static int step_huge_pages(struct scene *s)
+{
+	return t_huge_pages(s->fd, s->ioas, 0);
+}
+
+static int step_rlimit_mode(struct scene *s)
+{
+	return t_rlimit_mode(s->fd, 1);
+}
+
+static int step_map(struct scene *s)
+{
+	return t_map_at(s->fd, s->ioas, s->buf, s->length, T_BASE);
+}
+
+static int step_map_any(struct scene *s)
+{
+	uint64_t iova;
+
+	return t_map_any(s->fd, s->ioas, s->buf + MOCK_PAGE_SIZE, 3 * T_PAGE,
+			 &iova);
+}
+
+static int step_map_huge(struct scene *s)
+{
+	return t_map_at(s->fd, s->ioas, s->huge, T_PMD, T_BASE);
+}
+
+static int step_copy(struct scene *s)
+{
+	return t_copy_at(s->fd, s->other, s->ioas, T_BASE + T_PAGE, 14 * T_PAGE,
+			 T_BASE);
+}
+
+static int step_copy_from_other(struct scene *s)
+{
+	return t_copy_at(s->fd, s->ioas, s->other, T_BASE + T_PAGE, 14 * T_PAGE,
+			 T_BASE);
+}
+
+static int step_unmap(struct scene *s)
+{
+	int err = t_unmap(s->fd, s->ioas, T_BASE, 16 * T_PAGE, NULL);
+
+	/* The first try may have got as far as removing them all. */
+	return s->tries++ && err == ENOENT ? 0 : err;
+}
+
+static int step_unmap_all(struct scene *s)
+{
+	return t_unmap_all(s->fd, s->ioas, NULL);
+}
+
+static int step_hwpt_alloc(struct scene *s)
+{
+	return t_hwpt_alloc(s->fd, s->idev, s->ioas, 0, &s->id);
+}
+
+static int step_destroy_hwpt(struct scene *s)
+{
+	return t_destroy(s->fd, s->id);
+}
+
+static int step_hw_info(struct scene *s)
+{
+	uint8_t data[64];
+	struct iommu_hw_info cmd = {
+		.size = sizeof(cmd),
+		.dev_id = s->idev,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)data,
+	};
+
+	return t_call(s->fd, IOMMU_GET_HW_INFO, &cmd);
+}
+
+static int step_attach(struct scene *s)
+{
+	return t_mock(s->fd, s->ioas, &s->stdev, &s->hwpt, &s->idev);
+}
+
+static int step_attach_hwpt(struct scene *s)
+{
+	return t_mock(s->fd, s->id, &s->stdev, &s->hwpt, &s->idev);
+}
+
+static int step_replace(struct scene *s)
+{
+	return t_mock_replace(s->fd, s->stdev, s->ioas, NULL);
+}
+
+static int step_replace_hwpt(struct scene *s)
+{
+	return t_mock_replace(s->fd, s->stdev, s->id, NULL);
+}
+
+static int step_detach(struct scene *s)
+{
+	return t_destroy(s->fd, s->stdev);
+}
+
+static int step_access(struct scene *s)
+{
+	return t_create_access(s->fd, s->ioas, 1, &s->access);
+}
+
+static int step_access_replace(struct scene *s)
+{
+	return t_access_replace(s->fd, s->access, s->other);
+}
+
+static int step_pin(struct scene *s)
+{
+	return t_pin(s->fd, s->access, T_BASE + 100, 20 * T_PAGE, s->buf + 100,
+		     1, NULL);
+}
+
+static int step_unpin(struct scene *s)
+{
+	int err = t_unpin(s->fd, s->access, s->id);
+
+	return s->tries++ && err == ENOENT ? 0 : err;
+}
+
+static int step_unmap_pinned(struct scene *s)
+{
+	int err = t_unmap(s->fd, s->ioas, T_BASE, 24 * T_PAGE, NULL);
+
+	return s->tries++ && err == ENOENT ? 0 : err;
+}
+
+/* Five pages around the boundary of the areas */
+static int copy(struct scene *s, uint32_t flags)
+{
+	static char data[5 * 4096];
+
+	return t_access_rw(s->fd, s->access, T_BASE + 10 * T_PAGE + 9, data,
+			   sizeof(data), flags);
+}
+
+static int step_read(struct scene *s)
+{
+	return copy(s, 0);
+}
+
+static int step_write(struct scene *s)
+{
+	return copy(s, MOCK_ACCESS_RW_WRITE);
+}
+
+static int step_read_by_page(struct scene *s)
+{
+	return copy(s, MOCK_ACCESS_RW_SLOW_PATH);
+}
+
+static int step_write_by_page(struct scene *s)
+{
+	return copy(s, MOCK_ACCESS_RW_SLOW_PATH | MOCK_ACCESS_RW_WRITE);
+}
+
+static int step_vfio_ioas(struct scene *s)
+{
+	return t_vfio_ioas(s->fd, IOMMU_VFIO_IOAS_SET, &s->ioas);
+}
+
+/* Closing must not need anything: no fault may make it leave something. */
+static int step_close(struct scene *s)
+{
+	int access = s->access, fd = s->fd;
+
+	s->access = -1;
+	s->fd = -1;
+	if (access >= 0)
+		close(access);
+	close(fd);
+	return 0;
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, open)
+{
+	.step = step_open,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, ioas_alloc)
+{
+	.step = step_ioas_alloc,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, ioas_destroy)
+{
+	.prepare = with_ioas,
+	.step = step_destroy_ioas,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, ioas_destroy_mapped)
+{
+	.prepare = with_lazy_maps,
+	.step = step_destroy_ioas,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, iova_ranges)
+{
+	.prepare = with_device,
+	.step = step_ranges,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, allow_iovas)
+{
+	.prepare = with_ioas,
+	.step = step_allow,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, add_reserved)
+{
+	.prepare = with_ioas,
+	.step = step_reserve,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, option_huge_pages)
+{
+	.prepare = with_ioas,
+	.step = step_huge_pages,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, option_rlimit_mode)
+{
+	.step = step_rlimit_mode,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, map_lazy)
+{
+	.prepare = with_ioas,
+	.step = step_map,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, map_one_domain)
+{
+	.prepare = with_device,
+	.step = step_map,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, map_two_domains)
+{
+	.prepare = with_two_domains,
+	.step = step_map,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, map_process_mode)
+{
+	.prepare = with_process_mode,
+	.step = step_map,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, map_any)
+{
+	.prepare = with_device,
+	.step = step_map_any,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, map_small_pages)
+{
+	.prepare = with_small_pages,
+	.step = step_map,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, map_huge)
+{
+	.prepare = with_huge_page,
+	.step = step_map_huge,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, map_in_pieces)
+{
+	.prepare = with_little_memory,
+	.step = step_map,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, copy_lazy)
+{
+	.prepare = with_lazy_maps,
+	.step = step_copy,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, copy_of_pinned)
+{
+	.prepare = with_maps,
+	.step = step_copy,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, copy_that_pins)
+{
+	.prepare = with_maps_elsewhere,
+	.step = step_copy_from_other,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unmap_lazy)
+{
+	.prepare = with_lazy_maps,
+	.step = step_unmap,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unmap)
+{
+	.prepare = with_maps,
+	.step = step_unmap,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unmap_two_domains)
+{
+	.prepare = with_maps_and_table,
+	.step = step_unmap_all,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_alloc)
+{
+	.prepare = with_device_elsewhere,
+	.step = step_hwpt_alloc,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_alloc_other_process)
+{
+	.prepare = with_mapper,
+	.step = step_hwpt_alloc,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_alloc_second)
+{
+	.prepare = with_maps,
+	.step = step_hwpt_alloc,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_destroy)
+{
+	.prepare = with_maps_and_table,
+	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hw_info)
+{
+	.prepare = with_device,
+	.step = step_hw_info,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, attach)
+{
+	.prepare = with_lazy_maps,
+	.step = step_attach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, attach_second)
+{
+	.prepare = with_maps,
+	.step = step_attach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, attach_hwpt)
+{
+	.prepare = with_maps_and_table,
+	.step = step_attach_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, replace_ioas)
+{
+	.prepare = with_device_elsewhere,
+	.step = step_replace,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, replace_hwpt)
+{
+	.prepare = with_maps_and_table,
+	.step = step_replace_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, detach)
+{
+	.prepare = with_maps,
+	.step = step_detach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, access_create)
+{
+	.prepare = with_ioas,
+	.step = step_access,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, access_replace)
+{
+	.prepare = with_access,
+	.step = step_access_replace,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, vfio_ioas)
+{
+	.prepare = with_ioas,
+	.step = step_vfio_ioas,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, close_mapped)
+{
+	.prepare = with_maps_and_table,
+	.step = step_close,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, close_access)
+{
+	.prepare = with_access,
+	.step = step_close,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pin)
+{
+	.prepare = with_pinner,
+	.step = step_pin,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pin_in_pieces)
+{
+	.prepare = with_pinner_of_little_memory,
+	.step = step_pin,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pin_what_a_domain_has)
+{
+	.prepare = with_pinner_and_domain,
+	.step = step_pin,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pin_around_pins)
+{
+	.prepare = with_pins,
+	.step = step_pin,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unpin)
+{
+	.prepare = with_pins,
+	.step = step_unpin,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, attach_around_pins)
+{
+	.prepare = with_pins,
+	.step = step_attach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unmap_pinned)
+{
+	.prepare = with_pins,
+	.step = step_unmap_pinned,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unmap_pinned_with_domain)
+{
+	.prepare = with_pins_and_domain,
+	.step = step_unmap_pinned,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, access_replace_pinned)
+{
+	.prepare = with_pins,
+	.step = step_access_replace,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, read)
+{
+	.prepare = with_pinner,
+	.step = step_read,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, write)
+{
+	.prepare = with_pinner,
+	.step = step_write,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, read_by_page)
+{
+	.prepare = with_pinner,
+	.step = step_read_by_page,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, write_by_page)
+{
+	.prepare = with_pinner,
+	.step = step_write_by_page,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, write_by_page_half_pinned)
+{
+	.prepare = with_pins,
+	.step = step_write_by_page,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, close_pinned)
+{
+	.prepare = with_pins_and_domain,
+	.step = step_close,
+};
+
+TEST_F(fail_nth, every_fault)
+{
+	try_all(_metadata, self, variant->prepare, variant->step);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,901 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A real device behind a real IOMMU: QEMU's edu (1234:11e8), driven from here
+ * through its VFIO character device, behind the Intel IOMMU. edu has a buffer
+ * of 4096 bytes and copies between it and memory by DMA, so what it can reach
+ * is seen by what arrives.
+ */
+#include <dirent.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <pthread.h>
+
+#include "util.h"
+
+#define EDU_VENDOR 0x1234
+#define EDU_DEVICE 0x11e8
+#define NVME_VENDOR 0x1b36
+#define NVME_DEVICE 0x0010
+
+/* Registers in BAR 0 */
+#define EDU_ID 0x00
+#define EDU_LIVENESS 0x04
+#define EDU_DMA_FROM 0x80
+#define EDU_DMA_TO 0x88
+#define EDU_DMA_COUNT 0x90
+#define EDU_DMA_COMMAND 0x98
+#define EDU_DMA_START 1
+#define EDU_DMA_TO_MEMORY 2
+#define EDU_BUFFER 0x40000
+
+/* QEMU up to 8 takes the last byte of the buffer for out of range. */
+#define EDU_CHUNK 2048
+
+/* edu knows 28 address bits. */
+#define IOVA 0x400000UL
+#define MSI_FIRST 0xfee00000UL
+#define MSI_LAST 0xfeefffffUL
+
+/* The device, once there is a descriptor of it */
+struct edu {
+	int dev;
+	uint32_t *regs;
+	size_t size;
+};
+
+FIXTURE(vfio_pci)
+{
+	int fd;
+	uint32_t id, ioas;
+	struct edu edu;
+	char *buf;
+	size_t length;
+};
+
+static bool read_hex(const char *dir, const char *name, unsigned int *val)
+{
+	char path[512];
+	bool good;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	good = fscanf(f, "%x", val) == 1;
+	fclose(f);
+	return good;
+}
+
+/* The sysfs directory of the first device of a kind, or false */
+static bool find_pci(unsigned int want_vendor, unsigned int want_device,
+		     char *path, size_t size)
+{
+	static const char devices[] = "/sys/bus/pci/devices";
+	unsigned int vendor, device;
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	dir = opendir(devices);
+	while (dir && !found && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, size, "%s/%s", devices, entry->d_name);
+		found = read_hex(path, "vendor", &vendor) &&
+			read_hex(path, "device", &device) &&
+			vendor == want_vendor && device == want_device;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* The character device of a PCI device that vfio-pci drives */
+static bool find_cdev(const char *path, char *node, size_t size)
+{
+	struct dirent *entry;
+	char sub[512];
+	bool found = false;
+	DIR *dir;
+
+	snprintf(sub, sizeof(sub), "%s/vfio-dev", path);
+	dir = opendir(sub);
+	while (dir && !found && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "vfio", 4))
+			continue;
+		snprintf(node, size, "/dev/vfio/devices/%s", entry->d_name);
+		found = true;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static int vfio_bind(int dev, int fd, uint32_t *id)
+{
+	struct vfio_device_bind_iommufd cmd = {
+		.argsz = sizeof(cmd),
+		.iommufd = fd,
+	};
+	int err = t_call(dev, VFIO_DEVICE_BIND_IOMMUFD, &cmd);
+
+	if (!err)
+		*id = cmd.out_devid;
+	return err;
+}
+
+/* Attaches, or moves what is attached. */
+static int vfio_attach(int dev, uint32_t pt, uint32_t *hwpt)
+{
+	struct vfio_device_attach_iommufd_pt cmd = {
+		.argsz = sizeof(cmd),
+		.pt_id = pt,
+	};
+	int err = t_call(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd);
+
+	if (!err && hwpt)
+		*hwpt = cmd.pt_id;
+	return err;
+}
+
+static int vfio_detach(int dev)
+{
+	struct vfio_device_detach_iommufd_pt cmd = { .argsz = sizeof(cmd) };
+
+	return t_call(dev, VFIO_DEVICE_DETACH_IOMMUFD_PT, &cmd);
+}
+
+/* Each access of a register is one, and in this order. */
+static uint32_t edu_get(struct edu *edu, unsigned int reg)
+{
+	return __atomic_load_n(&edu->regs[reg / 4], __ATOMIC_SEQ_CST);
+}
+
+static void edu_set(struct edu *edu, unsigned int reg, uint32_t val)
+{
+	__atomic_store_n(&edu->regs[reg / 4], val, __ATOMIC_RELEASE);
+}
+
+/* Maps the registers, lets the device do DMA, and sees whether it answers. */
+static void edu_start(struct __test_metadata *_metadata, struct edu *edu)
+{
+	struct vfio_region_info region = {
+		.argsz = sizeof(region),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	uint16_t command;
+
+	ASSERT_EQ(0, t_call(edu->dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+	edu->size = region.size;
+	edu->regs = mmap(NULL, region.size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 edu->dev, region.offset);
+	ASSERT_NE(MAP_FAILED, edu->regs);
+	region.index = VFIO_PCI_CONFIG_REGION_INDEX;
+	ASSERT_EQ(0, t_call(edu->dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+	ASSERT_EQ(2, pread(edu->dev, &command, 2,
+			   region.offset + PCI_COMMAND));
+	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	ASSERT_EQ(2, pwrite(edu->dev, &command, 2,
+			    region.offset + PCI_COMMAND));
+
+	ASSERT_EQ(0xed, edu_get(edu, EDU_ID) & 0xff);
+	edu_set(edu, EDU_LIVENESS, 0x12345678);
+	ASSERT_EQ(~0x12345678U, edu_get(edu, EDU_LIVENESS));
+}
+
+/* A mapping of the registers holds the device like a descriptor. */
+static void edu_close(struct edu *edu)
+{
+	if (edu->regs)
+		munmap(edu->regs, edu->size);
+	if (edu->dev >= 0)
+		close(edu->dev);
+	edu->regs = NULL;
+	edu->dev = -1;
+}
+
+static void edu_dma(struct __test_metadata *_metadata, struct edu *edu,
+		    uint32_t from, uint32_t to, uint32_t command)
+{
+	double end = t_seconds() + 20;
+
+	edu_set(edu, EDU_DMA_FROM, from);
+	edu_set(edu, EDU_DMA_TO, to);
+	edu_set(edu, EDU_DMA_COUNT, EDU_CHUNK);
+	edu_set(edu, EDU_DMA_COMMAND, EDU_DMA_START | command);
+	while (edu_get(edu, EDU_DMA_COMMAND) & EDU_DMA_START) {
+		ASSERT_GT(end, t_seconds())
+			TH_LOG("edu does not finish");
+		usleep(5000);
+	}
+}
+
+/* The device reads memory at @iova. */
+#define EDU_READ(iova)                                                   \
+	edu_dma(_metadata, &self->edu, iova, EDU_BUFFER, 0)
+/* The device writes memory at @iova. */
+#define EDU_WRITE(iova)                                                  \
+	edu_dma(_metadata, &self->edu, EDU_BUFFER, iova, EDU_DMA_TO_MEMORY)
+
+FIXTURE_SETUP(vfio_pci)
+{
+	char path[300], node[300];
+
+	self->fd = -1;
+	self->edu.dev = -1;
+	if (access("/sys/kernel/iommu_groups/0", F_OK))
+		SKIP(return, "machine without an IOMMU");
+	if (!find_pci(EDU_VENDOR, EDU_DEVICE, path, sizeof(path)))
+		SKIP(return, "no PCI device 1234:11e8 (QEMU: -device edu)");
+	/* A device that is there and not ready for use is a failure. */
+	ASSERT_TRUE(find_cdev(path, node, sizeof(node)))
+		TH_LOG("%s is not bound to vfio-pci", path);
+	self->edu.dev = open(node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->edu.dev)
+		TH_LOG("%s: %m", node);
+	self->fd = t_open();
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, vfio_bind(self->edu.dev, self->fd, &self->id));
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &self->ioas));
+	edu_start(_metadata, &self->edu);
+	self->length = 16 * T_PAGE;
+	self->buf = t_alloc(self->length);
+	ASSERT_NE(NULL, self->buf);
+}
+
+static void check_unpinned(struct __test_metadata *_metadata, void *buf,
+			   size_t length)
+{
+	int fd = t_open();
+
+	ASSERT_LE(0, fd);
+	/* Only the test interface can tell. */
+	ASSERT_TRUE(!t_has_mock(fd) || !t_check_refs(fd, buf, length, 0))
+		TH_LOG("pins are left");
+	close(fd);
+}
+
+FIXTURE_TEARDOWN(vfio_pci)
+{
+	edu_close(&self->edu);
+	if (self->fd >= 0)
+		close(self->fd);
+	if (self->buf)
+		check_unpinned(_metadata, self->buf, self->length);
+}
+
+static void fill(char *va, unsigned int seed)
+{
+	uint64_t state = 0x9e3779b97f4a7c15ULL * (seed + 1);
+	size_t i;
+
+	for (i = 0; i < EDU_CHUNK; i++)
+		va[i] = t_random(&state);
+}
+
+static bool is_all(const char *va, int byte)
+{
+	size_t i;
+
+	for (i = 0; i < EDU_CHUNK; i++)
+		if (va[i] != byte)
+			return false;
+	return true;
+}
+
+TEST_F(vfio_pci, bind)
+{
+	uint32_t id;
+
+	EXPECT_NE(0, self->id);
+	EXPECT_NE(self->id, self->ioas);
+	EXPECT_EQ(EINVAL, vfio_bind(self->edu.dev, self->fd, &id));
+	EXPECT_EQ(EBUSY, t_destroy(self->fd, self->id));
+	/* A device alone narrows nothing. */
+	EXPECT_EQ(1, t_alignment(self->fd, self->ioas));
+}
+
+TEST_F(vfio_pci, attach_errors)
+{
+	uint32_t hwpt;
+
+	EXPECT_EQ(ENOENT, vfio_attach(self->edu.dev, 0, &hwpt));
+	EXPECT_EQ(ENOENT, vfio_attach(self->edu.dev, UINT32_MAX, &hwpt));
+	EXPECT_EQ(EINVAL, vfio_attach(self->edu.dev, self->id, &hwpt));
+	/* Nothing is attached, and taking that away is no error. */
+	EXPECT_EQ(0, vfio_detach(self->edu.dev));
+	EXPECT_EQ(0, t_destroy(self->fd, self->ioas));
+}
+
+TEST_F(vfio_pci, msi_window_is_reserved)
+{
+	struct iommu_iova_range r[32] = {}, msi = { MSI_FIRST, MSI_LAST };
+	uint32_t num = ARRAY_SIZE(r), i, hwpt;
+	bool below = false, above = false;
+	uint64_t align;
+
+	ASSERT_EQ(0, t_iova_ranges(self->fd, self->ioas, r, &num, &align));
+	ASSERT_EQ(1, num);
+	EXPECT_EQ(0, r[0].start);
+	EXPECT_EQ(UINT64_MAX, r[0].last);
+
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, &hwpt));
+	EXPECT_NE(0, hwpt);
+	num = ARRAY_SIZE(r);
+	ASSERT_EQ(0, t_iova_ranges(self->fd, self->ioas, r, &num, &align));
+	EXPECT_EQ(T_PAGE, align);
+	for (i = 0; i < num; i++) {
+		EXPECT_TRUE(r[i].last < MSI_FIRST || r[i].start > MSI_LAST)
+			TH_LOG("%#llx - %#llx", r[i].start, r[i].last);
+		below |= r[i].last == MSI_FIRST - 1;
+		above |= r[i].start == MSI_LAST + 1;
+	}
+	/* Just this window, and no more around it. */
+	EXPECT_TRUE(below);
+	EXPECT_TRUE(above);
+	EXPECT_LT(r[num - 1].last, UINT64_MAX);
+
+	EXPECT_EQ(EINVAL, t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
+				   MSI_FIRST));
+	EXPECT_EQ(EINVAL, t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
+				   MSI_LAST + 1 - T_PAGE));
+	EXPECT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
+			      MSI_LAST + 1));
+	EXPECT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
+			      MSI_FIRST - T_PAGE));
+	EXPECT_EQ(EADDRINUSE, t_allow_iovas(self->fd, self->ioas, &msi, 1));
+
+	/* Without the device it is a range like others. */
+	ASSERT_EQ(0, vfio_detach(self->edu.dev));
+	num = ARRAY_SIZE(r);
+	ASSERT_EQ(0, t_iova_ranges(self->fd, self->ioas, r, &num, &align));
+	EXPECT_EQ(1, num);
+	EXPECT_EQ(UINT64_MAX, r[0].last);
+	EXPECT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
+			      MSI_FIRST));
+	EXPECT_EQ(EADDRINUSE, vfio_attach(self->edu.dev, self->ioas, &hwpt));
+	ASSERT_EQ(0, t_unmap(self->fd, self->ioas, MSI_FIRST, T_PAGE, NULL));
+	ASSERT_EQ(0, t_allow_iovas(self->fd, self->ioas, &msi, 1));
+	EXPECT_EQ(EADDRINUSE, vfio_attach(self->edu.dev, self->ioas, &hwpt));
+	ASSERT_EQ(0, t_allow_iovas(self->fd, self->ioas, NULL, 0));
+	EXPECT_EQ(0, vfio_attach(self->edu.dev, self->ioas, &hwpt));
+}
+
+TEST_F(vfio_pci, dma_both_ways)
+{
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, self->length,
+			      IOVA));
+	fill(self->buf, 1);
+	EDU_READ(IOVA);
+	memset(self->buf + 3 * T_PAGE, 0, T_PAGE);
+	EDU_WRITE(IOVA + 3 * T_PAGE);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + 3 * T_PAGE, EDU_CHUNK));
+	EXPECT_FALSE(is_all(self->buf + 3 * T_PAGE, 0));
+	/* Across a border of pages */
+	memset(self->buf + 5 * T_PAGE, 0, 2 * T_PAGE);
+	EDU_WRITE(IOVA + 6 * T_PAGE - 1000);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + 6 * T_PAGE - 1000,
+			    EDU_CHUNK));
+	EXPECT_EQ(0, self->buf[6 * T_PAGE - 1001]);
+	EXPECT_EQ(0, self->buf[6 * T_PAGE - 1000 + EDU_CHUNK]);
+}
+
+TEST_F(vfio_pci, mapped_before_attach)
+{
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, self->length,
+			      IOVA));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	fill(self->buf, 2);
+	EDU_READ(IOVA);
+	EDU_WRITE(IOVA + 8 * T_PAGE);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + 8 * T_PAGE, EDU_CHUNK));
+}
+
+TEST_F(vfio_pci, not_mapped_is_blocked)
+{
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, T_PAGE, IOVA));
+	fill(self->buf, 3);
+	EDU_READ(IOVA);
+	memset(self->buf, 0x77, T_PAGE);
+	/* Never mapped: neighbours, and physical memory below 1 MiB */
+	EDU_WRITE(IOVA + T_PAGE);
+	EDU_WRITE(0x10000);
+	EXPECT_TRUE(is_all(self->buf, 0x77));
+	/* No more mapped */
+	ASSERT_EQ(0, t_unmap(self->fd, self->ioas, IOVA, T_PAGE, NULL));
+	EDU_WRITE(IOVA);
+	EXPECT_TRUE(is_all(self->buf, 0x77));
+	/* Reading brings no secret in. */
+	EDU_READ(IOVA);
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf + T_PAGE, T_PAGE,
+			      IOVA));
+	memset(self->buf + T_PAGE, 0, T_PAGE);
+	EDU_WRITE(IOVA);
+	EXPECT_FALSE(is_all(self->buf + T_PAGE, 0x77));
+	EXPECT_TRUE(is_all(self->buf, 0x77));
+}
+
+TEST_F(vfio_pci, read_only_is_not_written)
+{
+	uint64_t iova = IOVA;
+
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	fill(self->buf, 4);
+	ASSERT_EQ(0, t_map(self->fd, self->ioas, self->buf, T_PAGE, &iova,
+			   T_FIXED | IOMMU_IOAS_MAP_READABLE));
+	EDU_READ(IOVA);
+	fill(self->buf, 5);
+	memcpy(self->buf + T_PAGE, self->buf, EDU_CHUNK);
+	EDU_WRITE(IOVA);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + T_PAGE, EDU_CHUNK));
+	/* What it has read it has. */
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf + T_PAGE, T_PAGE,
+			      IOVA + T_PAGE));
+	EDU_WRITE(IOVA + T_PAGE);
+	fill(self->buf, 4);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + T_PAGE, EDU_CHUNK));
+}
+
+TEST_F(vfio_pci, detached_is_blocked)
+{
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, T_PAGE, IOVA));
+	fill(self->buf, 6);
+	EDU_READ(IOVA);
+	memset(self->buf, 0x33, T_PAGE);
+	ASSERT_EQ(0, vfio_detach(self->edu.dev));
+	EDU_WRITE(IOVA);
+	EXPECT_TRUE(is_all(self->buf, 0x33));
+	/* Attached again it goes on. */
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	EDU_WRITE(IOVA);
+	EXPECT_FALSE(is_all(self->buf, 0x33));
+}
+
+TEST_F(vfio_pci, replace)
+{
+	uint32_t other, first, second, manual, got;
+
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &other));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, T_PAGE, IOVA));
+	ASSERT_EQ(0, t_map_at(self->fd, other, self->buf + T_PAGE, T_PAGE,
+			      IOVA));
+	ASSERT_EQ(0, t_map_at(self->fd, other, self->buf + 2 * T_PAGE, T_PAGE,
+			      IOVA + T_PAGE));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, &first));
+	fill(self->buf, 7);
+	memset(self->buf + T_PAGE, 0, 2 * T_PAGE);
+	EDU_READ(IOVA);
+	/* Attaching again is replacing. */
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, other, &second));
+	EXPECT_NE(first, second);
+	EXPECT_EQ(ENOENT, t_destroy(self->fd, first));
+	EXPECT_EQ(0, t_destroy(self->fd, self->ioas));
+	EDU_WRITE(IOVA);
+	EDU_WRITE(IOVA + T_PAGE);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + T_PAGE, EDU_CHUNK));
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + 2 * T_PAGE, EDU_CHUNK));
+
+	/* To a page table that was made by hand, and away from it */
+	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->id, other, 0, &manual));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, manual, &got));
+	EXPECT_EQ(manual, got);
+	EXPECT_EQ(ENOENT, t_destroy(self->fd, second));
+	EXPECT_EQ(EBUSY, t_destroy(self->fd, manual));
+	EXPECT_EQ(EBUSY, t_destroy(self->fd, other));
+	memset(self->buf + T_PAGE, 0, T_PAGE);
+	EDU_WRITE(IOVA);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + T_PAGE, EDU_CHUNK));
+	ASSERT_EQ(0, vfio_detach(self->edu.dev));
+	EXPECT_EQ(0, t_destroy(self->fd, manual));
+	EXPECT_EQ(0, t_destroy(self->fd, other));
+}
+
+TEST_F(vfio_pci, failed_replace_changes_nothing)
+{
+	struct iommu_iova_range r[32];
+	uint32_t other, before = 32, after = 32;
+
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &other));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 2 * T_PAGE,
+			      IOVA));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, t_iova_ranges(self->fd, self->ioas, r, &before, NULL));
+	/* In the way of the MSI window, then memory that is none */
+	ASSERT_EQ(0, t_map_at(self->fd, other, self->buf, T_PAGE, MSI_FIRST));
+	EXPECT_EQ(EADDRINUSE, vfio_attach(self->edu.dev, other, NULL));
+	ASSERT_EQ(0, t_unmap_all(self->fd, other, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, other, t_cliff(), 2 * T_PAGE, IOVA));
+	EXPECT_EQ(EFAULT, vfio_attach(self->edu.dev, other, NULL));
+	EXPECT_EQ(1, t_alignment(self->fd, other));
+	EXPECT_EQ(0, t_destroy(self->fd, other));
+
+	ASSERT_EQ(0, t_iova_ranges(self->fd, self->ioas, r, &after, NULL));
+	EXPECT_EQ(before, after);
+	EXPECT_EQ(EINVAL, t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
+				   MSI_FIRST));
+	fill(self->buf, 8);
+	EDU_READ(IOVA);
+	EDU_WRITE(IOVA + T_PAGE);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + T_PAGE, EDU_CHUNK));
+}
+
+TEST_F(vfio_pci, copy_to_another_address_space)
+{
+	uint32_t other;
+
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &other));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 8 * T_PAGE,
+			      IOVA));
+	ASSERT_EQ(0, t_copy_at(self->fd, other, self->ioas, IOVA + 4 * T_PAGE,
+			       2 * T_PAGE, IOVA));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, other, NULL));
+	ASSERT_EQ(0, t_destroy(self->fd, self->ioas));
+	fill(self->buf + 4 * T_PAGE, 9);
+	EDU_READ(IOVA);
+	EDU_WRITE(IOVA + T_PAGE);
+	EXPECT_EQ(0, memcmp(self->buf + 4 * T_PAGE, self->buf + 5 * T_PAGE,
+			    EDU_CHUNK));
+	/* The rest of the first mapping is out of reach. */
+	memset(self->buf + 6 * T_PAGE, 0x44, T_PAGE);
+	EDU_WRITE(IOVA + 2 * T_PAGE);
+	EXPECT_TRUE(is_all(self->buf + 6 * T_PAGE, 0x44));
+}
+
+TEST_F(vfio_pci, huge_memory)
+{
+	char *va;
+
+	if (!t_reserve_hugetlb(2))
+		SKIP(return, "no 2 MiB pages to be had");
+	va = mmap(NULL, 2 * T_PMD, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	ASSERT_NE(MAP_FAILED, va);
+	memset(va, 0, 2 * T_PMD);
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, va, 2 * T_PMD, IOVA));
+	fill(va, 10);
+	EDU_READ(IOVA);
+	/* Across the border of the two */
+	EDU_WRITE(IOVA + T_PMD - 1024);
+	EXPECT_EQ(0, memcmp(va, va + T_PMD - 1024, EDU_CHUNK));
+	/* The second half of the last one, mapped by itself */
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, va + 3 * T_PMD / 2,
+			      T_PMD / 2, IOVA + 4 * T_PMD));
+	EDU_WRITE(IOVA + 4 * T_PMD);
+	EXPECT_EQ(0, memcmp(va, va + 3 * T_PMD / 2, EDU_CHUNK));
+}
+
+TEST_F(vfio_pci, hw_info)
+{
+	struct iommu_hw_info_vtd info = {};
+	struct iommu_hw_info cmd = {
+		.size = sizeof(cmd),
+		.dev_id = self->id,
+		.data_len = sizeof(info),
+		.data_uptr = (uintptr_t)&info,
+	};
+
+	ASSERT_EQ(0, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+	if (cmd.out_data_type != IOMMU_HW_INFO_TYPE_INTEL_VTD)
+		SKIP(return, "IOMMU of type %u, not Intel", cmd.out_data_type);
+	EXPECT_EQ(sizeof(info), cmd.data_len);
+	EXPECT_NE(0, info.cap_reg);
+	EXPECT_NE(0, info.ecap_reg);
+	EXPECT_EQ(0, cmd.out_max_pasid_log2);
+	EXPECT_TRUE(cmd.out_capabilities & IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED);
+
+	cmd.flags = IOMMU_HW_INFO_FLAG_INPUT_TYPE;
+	cmd.in_data_type = IOMMU_HW_INFO_TYPE_INTEL_VTD;
+	EXPECT_EQ(0, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+	cmd.in_data_type = IOMMU_HW_INFO_TYPE_AMD;
+	EXPECT_EQ(EOPNOTSUPP, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+}
+
+TEST_F(vfio_pci, hwpt_data_is_refused)
+{
+	uint64_t data[4] = {};
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.dev_id = self->id,
+		.pt_id = self->ioas,
+		.data_type = IOMMU_HWPT_DATA_ARM_SMMUV3,
+		.data_len = 16,
+		.data_uptr = (uintptr_t)data,
+	};
+
+	EXPECT_EQ(EOPNOTSUPP, t_call(self->fd, IOMMU_HWPT_ALLOC, &cmd));
+	EXPECT_EQ(1, t_alignment(self->fd, self->ioas));
+}
+
+TEST_F(vfio_pci, close_the_iommu_first)
+{
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 2 * T_PAGE,
+			      IOVA));
+	fill(self->buf, 11);
+	close(self->fd);
+	self->fd = -1;
+	/* The device holds what it was bound to. */
+	EDU_READ(IOVA);
+	EDU_WRITE(IOVA + T_PAGE);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + T_PAGE, EDU_CHUNK));
+}
+
+TEST_F(vfio_pci, close_the_device_first)
+{
+	uint32_t hwpt;
+
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, &hwpt));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 2 * T_PAGE,
+			      IOVA));
+	edu_close(&self->edu);
+	/* The device is no object any more, its automatic table is gone. */
+	EXPECT_EQ(ENOENT, t_destroy(self->fd, self->id));
+	EXPECT_EQ(ENOENT, t_destroy(self->fd, hwpt));
+	EXPECT_EQ(1, t_alignment(self->fd, self->ioas));
+	EXPECT_EQ(0, t_destroy(self->fd, self->ioas));
+}
+
+TEST_F(vfio_pci, two_devices)
+{
+	uint32_t id, other, first, second;
+	char path[300], node[300];
+	int dev;
+
+	if (!find_pci(NVME_VENDOR, NVME_DEVICE, path, sizeof(path)) ||
+	    !find_cdev(path, node, sizeof(node)))
+		SKIP(return, "no PCI device 1b36:0010 (QEMU: -device nvme) for vfio-pci");
+	dev = open(node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, dev)
+		TH_LOG("%s: %m", node);
+	ASSERT_EQ(0, vfio_bind(dev, self->fd, &id));
+	EXPECT_NE(self->id, id);
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &other));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 2 * T_PAGE,
+			      IOVA));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, &first));
+	ASSERT_EQ(0, vfio_attach(dev, self->ioas, &second));
+	/* Both are behind one IOMMU, so one page table does. */
+	EXPECT_EQ(first, second);
+	ASSERT_EQ(0, vfio_attach(dev, other, &second));
+	EXPECT_NE(first, second);
+	/* That the one moves away is nothing to the other. */
+	fill(self->buf, 12);
+	EDU_READ(IOVA);
+	EDU_WRITE(IOVA + T_PAGE);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + T_PAGE, EDU_CHUNK));
+	ASSERT_EQ(0, vfio_attach(dev, first, &second));
+	EXPECT_EQ(first, second);
+	ASSERT_EQ(0, vfio_detach(self->edu.dev));
+	EXPECT_EQ(EBUSY, t_destroy(self->fd, first));
+	EXPECT_EQ(EINVAL, t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
+				   MSI_FIRST));
+	memset(self->buf, 0x55, T_PAGE);
+	EDU_WRITE(IOVA);
+	EXPECT_TRUE(is_all(self->buf, 0x55));
+	close(dev);
+	EXPECT_EQ(ENOENT, t_destroy(self->fd, first));
+	EXPECT_EQ(0, t_destroy(self->fd, self->ioas));
+}
+
+/* Maps and unmaps next to what the device works in. */
+struct neighbour {
+	int fd;
+	uint32_t ioas;
+	char *buf;
+	bool stop;
+	unsigned long rounds;
+	int err;
+};
+
+static void *map_beside(void *arg)
+{
+	struct neighbour *n = arg;
+	uint64_t state = 4711, iova, length;
+
+	while (!n->err && !__atomic_load_n(&n->stop, __ATOMIC_RELAXED)) {
+		iova = 2 * IOVA + t_random(&state) % 1024 * T_PAGE;
+		length = (1 + t_random(&state) % 16) * T_PAGE;
+		n->err = t_map_at(n->fd, n->ioas, n->buf, length, iova) ?:
+			 t_unmap(n->fd, n->ioas, iova, length, NULL);
+		n->rounds++;
+	}
+	return NULL;
+}
+
+TEST_F(vfio_pci, dma_while_others_map)
+{
+	struct neighbour n = {
+		.fd = self->fd,
+		.ioas = self->ioas,
+		.buf = self->buf,
+	};
+	pthread_t thread;
+	unsigned int i;
+	char *mine;
+
+	mine = t_alloc(2 * T_PAGE);
+	ASSERT_NE(NULL, mine);
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, map_beside, &n));
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(0, t_map_at(self->fd, self->ioas, mine, 2 * T_PAGE,
+				      IOVA));
+		fill(mine, 100 + i);
+		EDU_READ(IOVA);
+		EDU_WRITE(IOVA + T_PAGE);
+		EXPECT_EQ(0, memcmp(mine, mine + T_PAGE, EDU_CHUNK));
+		ASSERT_EQ(0, t_unmap(self->fd, self->ioas, IOVA, 2 * T_PAGE,
+				     NULL));
+		memset(mine + T_PAGE, 0x22, T_PAGE);
+		EDU_WRITE(IOVA + T_PAGE);
+		EXPECT_TRUE(is_all(mine + T_PAGE, 0x22));
+	}
+	__atomic_store_n(&n.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, n.err);
+	EXPECT_LT(8, n.rounds);
+}
+
+/*
+ * The same device by way of its VFIO group, with the file of /dev/iommu in the
+ * place of a VFIO container.
+ */
+FIXTURE(vfio_group)
+{
+	int fd, group;
+	/* Name of the device for VFIO_GROUP_GET_DEVICE_FD */
+	char name[64];
+	char node[300];
+	struct edu edu;
+	char *buf;
+	size_t length;
+};
+
+FIXTURE_SETUP(vfio_group)
+{
+	char path[300], link[400], target[300];
+	ssize_t n;
+
+	self->fd = -1;
+	self->group = -1;
+	self->edu.dev = -1;
+	if (access("/sys/kernel/iommu_groups/0", F_OK))
+		SKIP(return, "machine without an IOMMU");
+	if (!find_pci(EDU_VENDOR, EDU_DEVICE, path, sizeof(path)))
+		SKIP(return, "no PCI device 1234:11e8 (QEMU: -device edu)");
+	if (access("/sys/class/vfio", F_OK))
+		SKIP(return, "kernel without CONFIG_VFIO_GROUP");
+	ASSERT_TRUE(find_cdev(path, self->node, sizeof(self->node)))
+		TH_LOG("%s is not bound to vfio-pci", path);
+	snprintf(self->name, sizeof(self->name), "%s", strrchr(path, '/') + 1);
+	snprintf(link, sizeof(link), "%s/iommu_group", path);
+	n = readlink(link, target, sizeof(target) - 1);
+	ASSERT_LT(0, n);
+	target[n] = 0;
+	snprintf(link, sizeof(link), "/dev/vfio%s", strrchr(target, '/'));
+	self->group = open(link, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->group)
+		TH_LOG("%s: %m", link);
+	self->fd = t_open();
+	ASSERT_LE(0, self->fd);
+	self->length = 16 * T_PAGE;
+	self->buf = t_alloc(self->length);
+	ASSERT_NE(NULL, self->buf);
+}
+
+FIXTURE_TEARDOWN(vfio_group)
+{
+	edu_close(&self->edu);
+	if (self->group >= 0)
+		close(self->group);
+	if (self->fd >= 0)
+		close(self->fd);
+	if (self->buf)
+		check_unpinned(_metadata, self->buf, self->length);
+}
+
+static int group_set(int group, int fd)
+{
+	return t_call(group, VFIO_GROUP_SET_CONTAINER, &fd);
+}
+
+static int group_get_device(int group, const char *name, int *dev)
+{
+	*dev = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
+	return *dev < 0 ? errno : 0;
+}
+
+TEST_F(vfio_group, connect)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	uint32_t id = 0, again = 0;
+	int dev;
+
+	EXPECT_EQ(EBADF, group_set(self->group, -1));
+	EXPECT_EQ(EINVAL, group_get_device(self->group, self->name, &dev));
+	EXPECT_EQ(ENODEV, t_vfio_ioas(self->fd, IOMMU_VFIO_IOAS_GET, &id));
+	ASSERT_EQ(0, group_set(self->group, self->fd));
+	/* An address space has been made for it, an ordinary one. */
+	ASSERT_EQ(0, t_vfio_ioas(self->fd, IOMMU_VFIO_IOAS_GET, &id));
+	EXPECT_EQ(1, t_alignment(self->fd, id));
+	EXPECT_EQ(EINVAL, group_set(self->group, self->fd));
+	ASSERT_EQ(0, t_call(self->group, VFIO_GROUP_GET_STATUS, &status));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
+		  status.flags);
+	ASSERT_EQ(0, t_call(self->group, VFIO_GROUP_UNSET_CONTAINER, NULL));
+	EXPECT_EQ(EINVAL, t_call(self->group, VFIO_GROUP_UNSET_CONTAINER,
+				 NULL));
+	/* It stays, and is taken again. */
+	ASSERT_EQ(0, group_set(self->group, self->fd));
+	ASSERT_EQ(0, t_vfio_ioas(self->fd, IOMMU_VFIO_IOAS_GET, &again));
+	EXPECT_EQ(id, again);
+}
+
+TEST_F(vfio_group, device)
+{
+	struct iommu_iova_range r[32];
+	uint32_t id = 0, num = 32, i, bound;
+	int cdev;
+
+	ASSERT_EQ(0, group_set(self->group, self->fd));
+	ASSERT_EQ(0, t_vfio_ioas(self->fd, IOMMU_VFIO_IOAS_GET, &id));
+	ASSERT_EQ(0, t_map_at(self->fd, id, self->buf, self->length, IOVA));
+	ASSERT_EQ(0, group_get_device(self->group, self->name, &self->edu.dev));
+	/* Bound and attached by being opened */
+	EXPECT_EQ(EBUSY, t_destroy(self->fd, id));
+	ASSERT_EQ(0, t_iova_ranges(self->fd, id, r, &num, NULL));
+	for (i = 0; i < num; i++)
+		EXPECT_TRUE(r[i].last < MSI_FIRST || r[i].start > MSI_LAST);
+	edu_start(_metadata, &self->edu);
+	fill(self->buf, 21);
+	EDU_READ(IOVA);
+	EDU_WRITE(IOVA + 3 * T_PAGE);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + 3 * T_PAGE, EDU_CHUNK));
+	memset(self->buf, 0x66, T_PAGE);
+	ASSERT_EQ(0, t_unmap_all(self->fd, id, NULL));
+	EDU_WRITE(IOVA);
+	EXPECT_TRUE(is_all(self->buf, 0x66));
+
+	/* The other way to the device is closed meanwhile. */
+	cdev = open(self->node, O_RDWR | O_CLOEXEC);
+	if (cdev >= 0) {
+		EXPECT_NE(0, vfio_bind(cdev, self->fd, &bound));
+		close(cdev);
+	}
+	edu_close(&self->edu);
+	EXPECT_EQ(1, t_alignment(self->fd, id));
+	EXPECT_EQ(0, t_destroy(self->fd, id));
+}
+
+TEST_F(vfio_group, address_space_of_ones_own)
+{
+	uint32_t mine, id = 0;
+
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &mine));
+	ASSERT_EQ(0, t_vfio_ioas(self->fd, IOMMU_VFIO_IOAS_SET, &mine));
+	ASSERT_EQ(0, group_set(self->group, self->fd));
+	ASSERT_EQ(0, t_vfio_ioas(self->fd, IOMMU_VFIO_IOAS_GET, &id));
+	EXPECT_EQ(mine, id);
+	/* What is in the way of the device is met when it is opened. */
+	ASSERT_EQ(0, t_map_at(self->fd, mine, self->buf, T_PAGE, MSI_FIRST));
+	EXPECT_EQ(EADDRINUSE, group_get_device(self->group, self->name,
+					       &self->edu.dev));
+	ASSERT_EQ(0, t_unmap_all(self->fd, mine, NULL));
+	EXPECT_EQ(1, t_alignment(self->fd, mine));
+	/* So is that there is none any more. */
+	ASSERT_EQ(0, t_vfio_ioas(self->fd, IOMMU_VFIO_IOAS_CLEAR, &id));
+	EXPECT_EQ(ENODEV, group_get_device(self->group, self->name,
+					   &self->edu.dev));
+	ASSERT_EQ(0, t_vfio_ioas(self->fd, IOMMU_VFIO_IOAS_SET, &mine));
+	ASSERT_EQ(0, group_get_device(self->group, self->name,
+				      &self->edu.dev));
+	EXPECT_EQ(T_PAGE, t_alignment(self->fd, mine));
+}
+
+TEST_HARNESS_MAIN
