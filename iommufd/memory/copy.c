@@ -62,6 +62,8 @@ int iofd_pages_rw(struct iofd_pages *pages, unsigned long byte, void *data,
 {
 	int rc;
 
+	if (pages->source->devmem)
+		return -EINVAL;
 	if (pages->source->copy && !(flags & IOFD_COPY_PINNED)) {
 		rc = pages->source->copy(pages, byte, data, length, flags);
 		if (rc != -EAGAIN)

@@ -247,6 +247,8 @@ static bool next_hole(struct iofd_pages *pages, unsigned long *first,
  * @hold: unused hold, zeroed when it was made, the caller's until released
  * @index: the slice, inside the set
  *
+ * Device memory cannot be pinned: its page set is only made ready to show it.
+ *
  * Return: 0; -ENOMEM (memory or limit), -EINVAL (payer has gone, process mode)
  * or what the source says: -EFAULT, -EOPNOTSUPP, -ENOMEM, -EINTR.  On failure
  * nothing is pinned or charged that was not before.
@@ -258,6 +260,10 @@ int iofd_pages_hold(struct iofd_pages *pages, struct iofd_hold *hold,
 	int rc;
 
 	iofd_check(index.first <= index.last && index.last < pages->nr);
+
+	if (pages->source->devmem)
+		return pages->source->prepare ? pages->source->prepare(pages) :
+						0;
 
 	mutex_lock(&pages->lock);
 	while (next_hole(pages, &first, index.last, &hole_last)) {
@@ -310,6 +316,8 @@ static void release_locked(struct iofd_pages *pages, struct iofd_hold *hold)
  */
 void iofd_pages_release(struct iofd_pages *pages, struct iofd_hold *hold)
 {
+	if (pages->source->devmem)
+		return;
 	mutex_lock(&pages->lock);
 	release_locked(pages, hold);
 	mutex_unlock(&pages->lock);
@@ -377,7 +385,7 @@ int iofd_pages_pin(struct iofd_pages *pages, unsigned long byte,
 	struct iofd_hold *hold;
 	int rc;
 
-	if (iofd_fault())
+	if (pages->source->devmem || iofd_fault())
 		return -EINVAL;
 	hold = kzalloc_obj(*hold, GFP_KERNEL_ACCOUNT);
 	if (!hold)

@@ -2,8 +2,9 @@
 /*
  * The contract of a memory source: where the pages of a page set come from.
  *
- * A source is called by its page set alone, under the page set's mutex, and
- * never calls back except for iofd_pages_pinned().
+ * A source is called by its page set alone, under the page set's mutex unless
+ * said otherwise.  Memory with struct pages is pinned; device memory
+ * (memory/devmem.h) is present until it is revoked.
  */
 #ifndef IOFD_MEMORY_SOURCE_H
 #define IOFD_MEMORY_SOURCE_H
@@ -16,6 +17,12 @@ struct iofd_pin_scratch;
 /**
  * struct iofd_pages_source - one kind of memory
  * @name: for messages
+ * @devmem: device memory: the page set is a struct iofd_devmem; it has no @pin,
+ *          @unpin and @copy
+ * @prepare: device memory, optional: see to it that the memory is present, or
+ *           was and is to come back; called without a lock, before a window is
+ *           loaded.  0; -EFAULT not there, or not with the rights; -ENOMEM;
+ *           -EINTR
  * @pin: pin a beginning of [@first, @last] for long-term access, write access
  *       if pages->writable, and store the page frames in pages->runs.  Makes
  *       progress: returns how many indices were pinned (at least one), or
@@ -34,6 +41,8 @@ struct iofd_pin_scratch;
  */
 struct iofd_pages_source {
 	const char *name;
+	bool devmem;
+	int (*prepare)(struct iofd_pages *pages);
 	long (*pin)(struct iofd_pages *pages, struct iofd_pin_scratch *scratch,
 		    unsigned long first, unsigned long last);
 	void (*unpin)(struct iofd_pages *pages, unsigned long pfn,

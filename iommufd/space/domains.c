@@ -40,12 +40,13 @@ static void unload_all(struct iofd_aspace *aspace, struct iommu_domain *domain,
 
 	iommu_iotlb_gather_init(&gather);
 	for (node = first_area(aspace); node != end; node = next_area(node)) {
-		iofd_paging_unload(domain, node->range, &gather);
+		iofd_paging_unload(domain, iofd_area_of(node)->pages,
+				   node->range, &gather);
 		any = true;
 	}
 	if (!any)
 		return;
-	iommu_iotlb_sync(domain, &gather);
+	iofd_paging_sync(domain, &gather);
 
 	if (aspace->ndomains)
 		return;

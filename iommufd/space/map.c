@@ -49,9 +49,9 @@ static void unload_areas(struct iofd_aspace *aspace, struct list_head *areas)
 	list_for_each_entry(member, &aspace->domains, link) {
 		iommu_iotlb_gather_init(&gather);
 		list_for_each_entry(area, areas, work)
-			iofd_paging_unload(member->domain, area->node.range,
-					   &gather);
-		iommu_iotlb_sync(member->domain, &gather);
+			iofd_paging_unload(member->domain, area->pages,
+					   area->node.range, &gather);
+		iofd_paging_sync(member->domain, &gather);
 	}
 }
 
@@ -75,8 +75,9 @@ static int load_area(struct iofd_aspace *aspace, struct iofd_area *area)
 err_unload:
 	list_for_each_entry_continue_reverse(member, &aspace->domains, link) {
 		iommu_iotlb_gather_init(&gather);
-		iofd_paging_unload(member->domain, area->node.range, &gather);
-		iommu_iotlb_sync(member->domain, &gather);
+		iofd_paging_unload(member->domain, area->pages,
+				   area->node.range, &gather);
+		iofd_paging_sync(member->domain, &gather);
 	}
 	iofd_area_release(area);
 	return rc;

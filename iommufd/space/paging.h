@@ -31,7 +31,16 @@ struct iofd_window {
 
 int iofd_paging_load(struct iommu_domain *domain,
 		     const struct iofd_window *window);
-void iofd_paging_unload(struct iommu_domain *domain, struct iofd_range iova,
+void iofd_paging_unload(struct iommu_domain *domain, struct iofd_pages *pages,
+			struct iofd_range iova,
 			struct iommu_iotlb_gather *gather);
+
+/* Flush what was gathered; nothing was if all of it was device memory. */
+static inline void iofd_paging_sync(struct iommu_domain *domain,
+				    struct iommu_iotlb_gather *gather)
+{
+	if (gather->start <= gather->end)
+		iommu_iotlb_sync(domain, gather);
+}
 
 #endif
