@@ -948,6 +948,41 @@ TEST_F(map, hugetlb)
 	ASSERT_EQ(0, munmap(va, 2 * T_PMD));
 }
 
+TEST_F(map, hugetlb_1g)
+{
+	uint64_t half = MOCK_PAGE_SIZE, size = 1ULL << 30, done;
+	char *va;
+
+	va = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+			  30 << MAP_HUGE_SHIFT,
+		  -1, 0);
+	if (va == MAP_FAILED)
+		SKIP(return, "no 1 GiB page (hugepagesz=1G hugepages=1)");
+	va[0] = 1;
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, va, size, T_BASE));
+	CHECK_MAP(T_BASE, T_PMD, va);
+	CHECK_MAP(T_BASE + size - T_PMD, T_PMD, va + size - T_PMD);
+	CHECK_NOT_MAPPED(T_BASE + size, va);
+	/* A part over the middle, off by a half */
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, va + size / 2 - half,
+			      T_PMD, T_BASE + size + T_PMD));
+	CHECK_MAP(T_BASE + size + T_PMD, T_PMD, va + size / 2 - half);
+	ASSERT_EQ(0, t_unmap(self->fd, self->ioas, T_BASE, size, &done));
+	EXPECT_EQ(size, done);
+	CHECK_NOT_MAPPED(T_BASE, va);
+	CHECK_MAP(T_BASE + size + T_PMD, T_PMD, va + size / 2 - half);
+	ASSERT_EQ(0, t_unmap_all(self->fd, self->ioas, NULL));
+	ASSERT_EQ(0, munmap(va, size));
+	/* Were it still pinned, the pool would not have it back. */
+	va = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+			  30 << MAP_HUGE_SHIFT,
+		  -1, 0);
+	ASSERT_NE(MAP_FAILED, va);
+	ASSERT_EQ(0, munmap(va, size));
+}
+
 TEST_F(map, unmap_errors)
 {
 	struct iommu_ioas_unmap cmd = { .size = sizeof(cmd) };
