@@ -7,31 +7,6 @@
 
 #define PAGES 16
 
-static int map_file(int fd, uint32_t ioas, int file, uint64_t start,
-		    uint64_t length, uint64_t *iova, uint32_t flags)
-{
-	struct iommu_ioas_map_file cmd = {
-		.size = sizeof(cmd),
-		.flags = flags,
-		.ioas_id = ioas,
-		.fd = file,
-		.start = start,
-		.length = length,
-		.iova = flags & T_FIXED ? *iova : 0,
-	};
-	int err = t_call(fd, IOMMU_IOAS_MAP_FILE, &cmd);
-
-	if (!err)
-		*iova = cmd.iova;
-	return err;
-}
-
-static int map_at(int fd, uint32_t ioas, int file, uint64_t start,
-		  uint64_t length, uint64_t iova)
-{
-	return map_file(fd, ioas, file, start, length, &iova, T_RW | T_FIXED);
-}
-
 FIXTURE(map_file)
 {
 	int fd, memfd;
@@ -73,59 +48,59 @@ TEST_F(map_file, errors)
 	uint64_t iova = T_BASE;
 	int pipefd[2];
 
-	EXPECT_EQ(EOPNOTSUPP, map_file(self->fd, self->ioas, self->memfd, 0,
-				       T_PAGE, &iova, T_RW | 8));
-	EXPECT_EQ(EOVERFLOW, map_file(self->fd, self->ioas, self->memfd, 0,
-				      UINT64_MAX, &iova, T_RW));
+	EXPECT_EQ(EOPNOTSUPP, t_map_file(self->fd, self->ioas, self->memfd, 0,
+					 T_PAGE, &iova, T_RW | 8));
+	EXPECT_EQ(EOVERFLOW, t_map_file(self->fd, self->ioas, self->memfd, 0,
+					UINT64_MAX, &iova, T_RW));
 	iova = UINT64_MAX;
-	EXPECT_EQ(EOVERFLOW, map_file(self->fd, self->ioas, self->memfd, 0,
-				      T_PAGE, &iova, T_RW | T_FIXED));
+	EXPECT_EQ(EOVERFLOW, t_map_file(self->fd, self->ioas, self->memfd, 0,
+					T_PAGE, &iova, T_RW | T_FIXED));
 	iova = T_BASE;
-	EXPECT_EQ(EINVAL, map_file(self->fd, self->ioas, self->memfd, 0, T_PAGE,
-				   &iova, 0));
-	EXPECT_EQ(ENOENT, map_at(self->fd, 0, self->memfd, 0, T_PAGE, T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, -1, 0, 0, T_BASE));
-	EXPECT_EQ(EOVERFLOW, map_at(self->fd, self->ioas, -1, UINT64_MAX,
-				    T_PAGE, T_BASE));
-	EXPECT_EQ(EBADF, map_at(self->fd, self->ioas, -1, 0, T_PAGE, T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->lazy, self->memfd, 0,
-				 UINT64_MAX - T_PAGE + 1, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file(self->fd, self->ioas, self->memfd, 0, T_PAGE,
+				     &iova, 0));
+	EXPECT_EQ(ENOENT, t_map_file_at(self->fd, 0, self->memfd, 0, T_PAGE, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, -1, 0, 0, T_BASE));
+	EXPECT_EQ(EOVERFLOW, t_map_file_at(self->fd, self->ioas, -1, UINT64_MAX,
+					   T_PAGE, T_BASE));
+	EXPECT_EQ(EBADF, t_map_file_at(self->fd, self->ioas, -1, 0, T_PAGE, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->lazy, self->memfd, 0,
+					UINT64_MAX - T_PAGE + 1, T_BASE));
 
 	/* Beyond the end of the file, wholly, partly, by a byte */
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, self->memfd,
-				 self->length, T_PAGE, T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, self->memfd, T_PAGE,
-				 self->length, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, self->memfd,
+					self->length, T_PAGE, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, self->memfd, T_PAGE,
+					self->length, T_BASE));
 	ASSERT_EQ(0, ftruncate(self->memfd, self->length - 1));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, self->memfd, 0,
-				 self->length, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, self->memfd, 0,
+					self->length, T_BASE));
 	ASSERT_EQ(0, ftruncate(self->memfd, self->length));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, self->memfd,
-				 UINT64_MAX - 2 * T_PAGE + 1, T_PAGE, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, self->memfd,
+					UINT64_MAX - 2 * T_PAGE + 1, T_PAGE, T_BASE));
 
 	/* Any file is good until its pages are wanted. */
 	ASSERT_EQ(0, pipe(pipefd));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, pipefd[0], 0, T_PAGE,
-				 T_BASE));
-	EXPECT_EQ(0, map_at(self->fd, self->lazy, pipefd[0], 0, T_PAGE,
-			    T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, pipefd[0], 0, T_PAGE,
+					T_BASE));
+	EXPECT_EQ(0, t_map_file_at(self->fd, self->lazy, pipefd[0], 0, T_PAGE,
+				   T_BASE));
 	EXPECT_EQ(EINVAL, t_hwpt_alloc(self->fd, self->idev, self->lazy, 0,
 				       NULL));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, self->fd, 0, T_PAGE,
-				 T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, self->fd, 0, T_PAGE,
+					T_BASE));
 
 	/* Nothing of all that is in the way. */
-	EXPECT_EQ(0, map_at(self->fd, self->ioas, self->memfd, 0, self->length,
-			    T_BASE));
-	EXPECT_EQ(EEXIST, map_at(self->fd, self->ioas, self->memfd, 0, T_PAGE,
-				 T_BASE));
+	EXPECT_EQ(0, t_map_file_at(self->fd, self->ioas, self->memfd, 0, self->length,
+				   T_BASE));
+	EXPECT_EQ(EEXIST, t_map_file_at(self->fd, self->ioas, self->memfd, 0, T_PAGE,
+					T_BASE));
 }
 
 TEST_F(map_file, contents)
 {
 	/* Holes are filled: nobody has touched the memory yet. */
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->memfd, 0, self->length,
-			    T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->memfd, 0, self->length,
+				   T_BASE));
 	memset(self->va, 1, self->length);
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE, self->length,
 				 self->va));
@@ -133,9 +108,9 @@ TEST_F(map_file, contents)
 	EXPECT_EQ(self->pin + (long)self->length / 1024, t_vmpin());
 
 	/* From the middle of a page to the middle of another */
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->memfd,
-			    T_PAGE + MOCK_PAGE_SIZE, 3 * T_PAGE,
-			    T_BASE + T_PMD));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->memfd,
+				   T_PAGE + MOCK_PAGE_SIZE, 3 * T_PAGE,
+				   T_BASE + T_PMD));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE + T_PMD,
 				 3 * T_PAGE,
 				 self->va + T_PAGE + MOCK_PAGE_SIZE));
@@ -149,8 +124,8 @@ TEST_F(map_file, automatic_iova)
 {
 	uint64_t iova;
 
-	ASSERT_EQ(0, map_file(self->fd, self->ioas, self->memfd,
-			      MOCK_PAGE_SIZE, T_PAGE, &iova, T_RW));
+	ASSERT_EQ(0, t_map_file(self->fd, self->ioas, self->memfd,
+				MOCK_PAGE_SIZE, T_PAGE, &iova, T_RW));
 	EXPECT_EQ(MOCK_PAGE_SIZE, iova % T_PAGE);
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, iova, T_PAGE,
 				 self->va + MOCK_PAGE_SIZE));
@@ -159,8 +134,8 @@ TEST_F(map_file, automatic_iova)
 TEST_F(map_file, file_closed_and_truncated)
 {
 	memset(self->va, 0x77, self->length);
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->memfd, 0, self->length,
-			    T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->memfd, 0, self->length,
+				   T_BASE));
 	EXPECT_EQ(0, t_check_refs(self->fd, self->va, self->length, 1));
 	ASSERT_EQ(0, ftruncate(self->memfd, 0));
 	close(self->memfd);
@@ -183,8 +158,8 @@ TEST_F(map_file, mapper_is_gone)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
-		_exit(map_at(self->fd, self->lazy, self->memfd, 0, self->length,
-			     T_BASE));
+		_exit(t_map_file_at(self->fd, self->lazy, self->memfd, 0, self->length,
+				    T_BASE));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
 	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->lazy, 0, &hwpt));
@@ -202,16 +177,16 @@ TEST_F(map_file, read_only_file)
 	file = open(path, O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, file);
 	/* As Linux 7.2: the mode of the file is not asked. */
-	EXPECT_EQ(0, map_at(self->fd, self->ioas, file, 0, self->length,
-			    T_BASE));
+	EXPECT_EQ(0, t_map_file_at(self->fd, self->ioas, file, 0, self->length,
+				   T_BASE));
 	close(file);
 }
 
 TEST_F(map_file, copies_share_pins)
 {
 	memset(self->va, 9, self->length);
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->memfd, 0, self->length,
-			    T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->memfd, 0, self->length,
+				   T_BASE));
 	ASSERT_EQ(0, t_copy_at(self->fd, self->ioas, self->ioas,
 			       T_BASE + T_PAGE, 4 * T_PAGE, T_BASE + T_PMD));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE + T_PMD,
@@ -231,8 +206,8 @@ TEST_F(map_file, access_copies)
 
 	memset(self->va, 0, self->length);
 	memcpy(self->va + T_PAGE - 4, text, sizeof(text));
-	ASSERT_EQ(0, map_at(self->fd, self->lazy, self->memfd, 0, self->length,
-			    T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->lazy, self->memfd, 0, self->length,
+				   T_BASE));
 	ASSERT_EQ(0, t_create_access(self->fd, self->lazy, 0, &access));
 	memset(text, 0, sizeof(text));
 	EXPECT_EQ(0, t_access_rw(self->fd, access, T_BASE + T_PAGE - 4, text,
@@ -261,14 +236,14 @@ TEST_F(map_file, hugetlb)
 	va = t_map_memfd(file, length);
 	ASSERT_NE(NULL, va);
 
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, file, 0, length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, file, 0, length, T_BASE));
 	memset(va, 5, length);
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE, length, va));
 	ASSERT_EQ(0, t_unmap_all(self->fd, self->ioas, NULL));
 
 	/* A copy of the middle outlives the whole. */
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, file, 5 * T_PAGE,
-			    length - 9 * T_PAGE, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, file, 5 * T_PAGE,
+				   length - 9 * T_PAGE, T_BASE));
 	ASSERT_EQ(0, t_copy_at(self->fd, self->ioas, self->ioas,
 			       T_BASE + T_PMD - 8 * T_PAGE, 16 * T_PAGE,
 			       T_BASE + 4 * T_PMD));

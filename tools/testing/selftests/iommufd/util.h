@@ -145,6 +145,31 @@ static inline int t_map_any(int fd, uint32_t ioas, const void *va,
 	return t_map(fd, ioas, va, length, iova, T_RW);
 }
 
+static inline int t_map_file(int fd, uint32_t ioas, int file, uint64_t start,
+			     uint64_t length, uint64_t *iova, uint32_t flags)
+{
+	struct iommu_ioas_map_file cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.ioas_id = ioas,
+		.fd = file,
+		.start = start,
+		.length = length,
+		.iova = (flags & T_FIXED) ? *iova : 0,
+	};
+	int err = t_call(fd, IOMMU_IOAS_MAP_FILE, &cmd);
+
+	if (!err)
+		*iova = cmd.iova;
+	return err;
+}
+
+static inline int t_map_file_at(int fd, uint32_t ioas, int file, uint64_t start,
+				uint64_t length, uint64_t iova)
+{
+	return t_map_file(fd, ioas, file, start, length, &iova, T_RW | T_FIXED);
+}
+
 static inline int t_copy(int fd, uint32_t dst, uint32_t src, uint64_t src_iova,
 			 uint64_t length, uint64_t *dst_iova, uint32_t flags)
 {
