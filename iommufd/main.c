@@ -239,7 +239,7 @@ const struct file_operations iofd_fops = {
 	.show_fdinfo = iofd_show_fdinfo,
 };
 
-static struct miscdevice iommu_misc = {
+struct miscdevice iofd_misc = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "iommu",
 	.fops = &iofd_fops,
@@ -252,7 +252,7 @@ static int __init iofd_init(void)
 	int rc;
 
 	iofd_fault_init();
-	rc = misc_register(&iommu_misc);
+	rc = misc_register(&iofd_misc);
 	if (rc)
 		goto err_fault;
 	rc = iofd_test_init();
@@ -261,7 +261,7 @@ static int __init iofd_init(void)
 	return 0;
 
 err_misc:
-	misc_deregister(&iommu_misc);
+	misc_deregister(&iofd_misc);
 err_fault:
 	iofd_fault_exit();
 	return rc;
@@ -270,7 +270,7 @@ err_fault:
 static void __exit iofd_exit(void)
 {
 	iofd_test_exit();
-	misc_deregister(&iommu_misc);
+	misc_deregister(&iofd_misc);
 	iofd_fault_exit();
 }
 

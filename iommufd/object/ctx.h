@@ -18,6 +18,7 @@
 
 struct file;
 struct iofd_ioas;
+struct miscdevice;
 
 /**
  * struct iommufd_ctx - one open of the device node
@@ -65,6 +66,9 @@ void iofd_ctx_destroy(struct iommufd_ctx *ictx);
 
 /* The roof says which files are contexts. */
 extern const struct file_operations iofd_fops;
+
+/* And which device is /dev/iommu: dma-bufs are attached in its name. */
+extern struct miscdevice iofd_misc;
 
 struct seq_file;
 void iofd_ctx_show(struct seq_file *m, struct iommufd_ctx *ictx);

@@ -8,11 +8,13 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/file.h>
+#include <linux/miscdevice.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "base/check.h"
+#include "memory/dmabuf.h"
 #include "object/ioas.h"
 
 #define MAP_FLAGS (IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | \
@@ -272,24 +274,12 @@ int ioas_map_ioctl(struct iofd_ucmd *ucmd)
 	return iofd_ucmd_respond(ucmd, sizeof(*cmd));
 }
 
-static bool is_dma_buf(int fd)
-{
-	struct dma_buf *dmabuf;
-
-	if (!IS_ENABLED(CONFIG_DMA_SHARED_BUFFER))
-		return false;
-	dmabuf = dma_buf_get(fd);
-	if (IS_ERR(dmabuf))
-		return false;
-	dma_buf_put(dmabuf);
-	return true;
-}
-
 static struct iofd_pages *file_pages(struct iommufd_ctx *ictx,
 				     const struct iommu_ioas_map_file *cmd,
 				     bool writable)
 {
 	struct iofd_pages *pages;
+	struct dma_buf *dmabuf;
 	struct iofd_range range;
 	struct file *file;
 	int rc;
@@ -297,9 +287,19 @@ static struct iofd_pages *file_pages(struct iommufd_ctx *ictx,
 	rc = iofd_range_from_length(&range, cmd->start, cmd->length);
 	if (rc)
 		return ERR_PTR(rc);
-	/* Device memory: not part of this driver yet. */
-	if (is_dma_buf(cmd->fd))
-		return ERR_PTR(-EOPNOTSUPP);
+
+	/* Without dma-buf in the kernel no file is one. */
+	if (IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)) {
+		dmabuf = dma_buf_get(cmd->fd);
+		if (!IS_ERR(dmabuf)) {
+			pages = iofd_dmabuf_pages_create(dmabuf,
+							 iofd_misc.this_device,
+							 range, writable,
+							 &ictx->account);
+			dma_buf_put(dmabuf);
+			return pages;
+		}
+	}
 	file = fget(cmd->fd);
 	if (!file)
 		return ERR_PTR(-EBADF);
