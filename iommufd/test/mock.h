@@ -68,4 +68,10 @@ int mock_access_unpin_ioctl(struct iofd_ucmd *ucmd);
 int mock_access_pin_ioctl(struct iofd_ucmd *ucmd);
 int mock_access_rw_ioctl(struct iofd_ucmd *ucmd);
 
+/* mock_dmabuf.c */
+void mock_dmabuf_init(void);
+void mock_dmabuf_exit(void);
+int mock_dmabuf_get_ioctl(struct iofd_ucmd *ucmd);
+int mock_dmabuf_revoke_ioctl(struct iofd_ucmd *ucmd);
+
 #endif

@@ -192,6 +192,10 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 		return mock_access_rw_ioctl(ucmd);
 	case IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT:
 		return set_memory_limit_ioctl(ucmd);
+	case IOMMU_TEST_OP_DMABUF_GET:
+		return mock_dmabuf_get_ioctl(ucmd);
+	case IOMMU_TEST_OP_DMABUF_REVOKE:
+		return mock_dmabuf_revoke_ioctl(ucmd);
 	default:
 		/* Unknown, or for parts of the driver that are not here yet. */
 		return -EOPNOTSUPP;
@@ -200,10 +204,17 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 
 int __init iofd_test_init(void)
 {
-	return mock_iommu_init();
+	int rc;
+
+	rc = mock_iommu_init();
+	if (rc)
+		return rc;
+	mock_dmabuf_init();
+	return 0;
 }
 
 void iofd_test_exit(void)
 {
+	mock_dmabuf_exit();
 	mock_iommu_exit();
 }
