@@ -145,6 +145,7 @@ static inline int t_map_any(int fd, uint32_t ioas, const void *va,
 	return t_map(fd, ioas, va, length, iova, T_RW);
 }
 
+/* @start is an offset in @file; otherwise as t_map(). */
 static inline int t_map_file(int fd, uint32_t ioas, int file, uint64_t start,
 			     uint64_t length, uint64_t *iova, uint32_t flags)
 {
@@ -476,6 +477,45 @@ static inline int t_temp_limit(int fd, uint32_t limit)
 	};
 
 	return t_test(fd, &cmd);
+}
+
+/* A dma-buf of the mock exporter, which can be mapped with mmap(). */
+static inline int t_dmabuf(int fd, uint32_t length, uint32_t flags,
+			   int *dmabuf)
+{
+	struct iommu_test_cmd cmd = {
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_DMABUF_GET,
+		.dmabuf_get = { .length = length, .open_flags = flags },
+	};
+
+	*dmabuf = ioctl(fd, IOMMU_TEST_CMD, &cmd);
+	return *dmabuf < 0 ? errno : 0;
+}
+
+static inline int t_dmabuf_revoke(int fd, int dmabuf, bool revoked)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_DMABUF_REVOKE,
+		.dmabuf_revoke = { .dmabuf_fd = dmabuf, .revoked = revoked },
+	};
+
+	return t_test(fd, &cmd);
+}
+
+/* How many of them exist in the kernel; -1 if it does not tell. */
+static inline int t_dmabufs(void)
+{
+	FILE *f = fopen("/sys/kernel/debug/dma_buf/bufinfo", "r");
+	char line[256];
+	int n = 0;
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		n += !!strstr(line, "\tiommufd\t");
+	fclose(f);
+	return n;
 }
 
 /* Without CONFIG_IOMMUFD_TEST the number is unknown. */
