@@ -22,7 +22,7 @@
 struct scene {
 	int fd;
 	uint32_t ioas, other, stdev, hwpt, idev, id;
-	int access;
+	int access, dmabuf;
 	char *buf;
 	size_t length;
 	/* How often the step has been tried */
@@ -38,6 +38,7 @@ FIXTURE(fail_nth)
 	char *buf;
 	size_t length;
 	long pin, lck;
+	int dmabufs;
 };
 
 typedef int (*step_t)(struct scene *s);
@@ -98,6 +99,7 @@ FIXTURE_SETUP(fail_nth)
 	ASSERT_NE(NULL, self->buf);
 	self->pin = t_vmpin();
 	self->lck = t_vmlck();
+	self->dmabufs = t_dmabufs();
 }
 
 FIXTURE_TEARDOWN(fail_nth)
@@ -162,6 +164,7 @@ static void try_all(struct __test_metadata *_metadata,
 			.buf = self->buf,
 			.length = self->length,
 			.access = -1,
+			.dmabuf = -1,
 		};
 		s.fd = t_open();
 		ASSERT_LE(0, s.fd);
@@ -189,6 +192,8 @@ static void try_all(struct __test_metadata *_metadata,
 		}
 		if (s.access >= 0)
 			close(s.access);
+		if (s.dmabuf >= 0)
+			close(s.dmabuf);
 		if (s.fd >= 0)
 			close(s.fd);
 		if (s.mapper > 0) {
@@ -205,6 +210,8 @@ static void try_all(struct __test_metadata *_metadata,
 			TH_LOG("n %u", n);
 		ASSERT_EQ(self->lck, t_vmlck())
 			TH_LOG("n %u", n);
+		ASSERT_EQ(self->dmabufs, t_dmabufs())
+			TH_LOG("n %u: a dma-buf is left", n);
 		if (!came)
 			break;
 	}
@@ -373,6 +380,39 @@ static int with_pins_and_domain(struct scene *s)
 	       t_mock(s->fd, s->ioas, &s->stdev, &s->hwpt, &s->idev);
 }
 
+#define DMABUF_PAGES 8
+
+static int with_dmabuf(struct scene *s)
+{
+	return with_two_domains(s) ?:
+	       t_dmabuf(s->fd, DMABUF_PAGES * T_PAGE, O_RDWR, &s->dmabuf);
+}
+
+static int map_dmabuf(struct scene *s)
+{
+	uint64_t iova = T_BASE;
+
+	return t_map_file(s->fd, s->ioas, s->dmabuf, MOCK_PAGE_SIZE, 5 * T_PAGE,
+			  &iova, T_RW | T_FIXED);
+}
+
+static int with_mapped_dmabuf(struct scene *s)
+{
+	return with_dmabuf(s) ?: map_dmabuf(s);
+}
+
+static int with_lazy_dmabuf(struct scene *s)
+{
+	return with_ioas(s) ?:
+	       t_dmabuf(s->fd, DMABUF_PAGES * T_PAGE, O_RDWR, &s->dmabuf) ?:
+	       map_dmabuf(s);
+}
+
+static int with_revoked_dmabuf(struct scene *s)
+{
+	return with_lazy_dmabuf(s) ?: t_dmabuf_revoke(s->fd, s->dmabuf, true);
+}
+
 /* Steps */
 
 static int step_open(struct scene *s)
@@ -444,6 +484,27 @@ static int step_map_any(struct scene *s)
 static int step_map_huge(struct scene *s)
 {
 	return t_map_at(s->fd, s->ioas, s->huge, T_PMD, T_BASE);
+}
+
+static int step_dmabuf(struct scene *s)
+{
+	return t_dmabuf(s->fd, DMABUF_PAGES * T_PAGE, O_RDWR, &s->dmabuf);
+}
+
+static int step_map_dmabuf(struct scene *s)
+{
+	return map_dmabuf(s);
+}
+
+static int step_revoke_dmabuf(struct scene *s)
+{
+	return t_dmabuf_revoke(s->fd, s->dmabuf, true);
+}
+
+static int step_copy_dmabuf(struct scene *s)
+{
+	return t_copy_at(s->fd, s->ioas, s->ioas, T_BASE, 5 * T_PAGE,
+			 T_BASE + T_PMD);
 }
 
 static int step_copy(struct scene *s)
@@ -914,6 +975,54 @@ FIXTURE_VARIANT_ADD(fail_nth, write_by_page_half_pinned)
 FIXTURE_VARIANT_ADD(fail_nth, close_pinned)
 {
 	.prepare = with_pins_and_domain,
+	.step = step_close,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, dmabuf)
+{
+	.prepare = NULL,
+	.step = step_dmabuf,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, map_dmabuf)
+{
+	.prepare = with_dmabuf,
+	.step = step_map_dmabuf,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, copy_dmabuf)
+{
+	.prepare = with_mapped_dmabuf,
+	.step = step_copy_dmabuf,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, attach_with_dmabuf)
+{
+	.prepare = with_lazy_dmabuf,
+	.step = step_attach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, attach_with_revoked_dmabuf)
+{
+	.prepare = with_revoked_dmabuf,
+	.step = step_attach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, revoke_dmabuf)
+{
+	.prepare = with_mapped_dmabuf,
+	.step = step_revoke_dmabuf,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unmap_dmabuf)
+{
+	.prepare = with_mapped_dmabuf,
+	.step = step_unmap_all,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, close_dmabuf)
+{
+	.prepare = with_mapped_dmabuf,
 	.step = step_close,
 };
 
