@@ -683,6 +683,306 @@ TEST_F(vfio_pci, two_devices)
 	EXPECT_EQ(0, t_destroy(self->fd, self->ioas));
 }
 
+/*
+ * From device to device: edu into the memory of a network card (e1000e), whose
+ * packet buffer, in BAR 0, keeps what is written to it 32 bits at a time.
+ */
+#define NIC_VENDOR 0x8086
+#define NIC_DEVICE 0x10d3
+#define NIC_BUFFER 0x10000
+/* Where edu finds all of BAR 0, and where ordinary memory. */
+#define IOVA_NIC (2 * IOVA)
+#define IOVA_NIC_AGAIN (3 * IOVA)
+
+struct nic {
+	int dev, dmabuf;
+	uint32_t *regs;
+	size_t size;
+	uint64_t config;
+};
+
+static int vfio_dmabuf(int dev, const struct vfio_region_dma_range *ranges,
+		       unsigned int num, int *dmabuf)
+{
+	/* Room for two ranges */
+	uint64_t room[1 + 2 + 2 * 2] = {};
+	struct vfio_device_feature *feature = (void *)room;
+	struct vfio_device_feature_dma_buf *get = (void *)feature->data;
+
+	feature->argsz = sizeof(*feature) + sizeof(*get) +
+			 num * sizeof(*ranges);
+	feature->flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF;
+	get->region_index = VFIO_PCI_BAR0_REGION_INDEX;
+	get->open_flags = O_RDWR | O_CLOEXEC;
+	get->nr_ranges = num;
+	memcpy(get->dma_ranges, ranges, num * sizeof(*ranges));
+	*dmabuf = ioctl(dev, VFIO_DEVICE_FEATURE, feature);
+	return *dmabuf < 0 ? errno : 0;
+}
+
+/* Lets the device answer to accesses of its memory, or not. */
+static void nic_decode(struct __test_metadata *_metadata, struct nic *nic,
+		       bool on)
+{
+	uint16_t command;
+
+	ASSERT_EQ(2, pread(nic->dev, &command, 2, nic->config + PCI_COMMAND));
+	command &= ~PCI_COMMAND_MEMORY;
+	if (on)
+		command |= PCI_COMMAND_MEMORY;
+	ASSERT_EQ(2, pwrite(nic->dev, &command, 2, nic->config + PCI_COMMAND));
+}
+
+/* False if there is none, or none that exports its memory. */
+static bool nic_open(struct __test_metadata *_metadata, struct nic *nic, int fd)
+{
+	struct vfio_region_info region = {
+		.argsz = sizeof(region),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	struct vfio_region_dma_range all = {};
+	char path[300], node[300];
+	uint32_t id;
+	int err;
+
+	if (!find_pci(NIC_VENDOR, NIC_DEVICE, path, sizeof(path)) ||
+	    !find_cdev(path, node, sizeof(node)))
+		return false;
+	nic->dev = open(node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, nic->dev)
+		TH_LOG("%s: %m", node);
+	ASSERT_EQ(0, vfio_bind(nic->dev, fd, &id));
+	ASSERT_EQ(0, t_call(nic->dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+	nic->size = region.size;
+	ASSERT_LT(NIC_BUFFER, nic->size);
+	nic->regs = mmap(NULL, nic->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 nic->dev, region.offset);
+	ASSERT_NE(MAP_FAILED, nic->regs);
+	region.index = VFIO_PCI_CONFIG_REGION_INDEX;
+	ASSERT_EQ(0, t_call(nic->dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+	nic->config = region.offset;
+	nic_decode(_metadata, nic, true);
+
+	all.length = nic->size;
+	err = vfio_dmabuf(nic->dev, &all, 1, &nic->dmabuf);
+	if (err == ENOTTY || err == EOPNOTSUPP) {
+		munmap(nic->regs, nic->size);
+		close(nic->dev);
+		return false;
+	}
+	ASSERT_EQ(0, err);
+	return true;
+}
+
+#define NO_NIC "no PCI device 8086:10d3 (QEMU: -device e1000e) for vfio-pci, or kernel without CONFIG_VFIO_PCI_DMABUF"
+
+static void nic_close(struct nic *nic)
+{
+	munmap(nic->regs, nic->size);
+	close(nic->dev);
+	close(nic->dmabuf);
+}
+
+static void nic_fill(struct nic *nic, const char *from)
+{
+	const uint32_t *words = (const uint32_t *)from;
+	size_t i;
+
+	for (i = 0; i < EDU_CHUNK / 4; i++)
+		__atomic_store_n(&nic->regs[NIC_BUFFER / 4 + i], words[i],
+				 __ATOMIC_RELEASE);
+}
+
+static bool nic_has(struct nic *nic, const char *what)
+{
+	const uint32_t *words = (const uint32_t *)what;
+	size_t i;
+
+	for (i = 0; i < EDU_CHUNK / 4; i++)
+		if (__atomic_load_n(&nic->regs[NIC_BUFFER / 4 + i],
+				    __ATOMIC_SEQ_CST) != words[i])
+			return false;
+	return true;
+}
+
+static int map_dmabuf(int fd, uint32_t ioas, int dmabuf, uint64_t start,
+		      uint64_t length, uint64_t iova)
+{
+	return t_map_file(fd, ioas, dmabuf, start, length, &iova,
+			  T_RW | T_FIXED);
+}
+
+TEST_F(vfio_pci, dmabuf_of_another_device)
+{
+	char *first = self->buf, *second = self->buf + T_PAGE;
+	long pin = t_vmpin();
+	struct nic nic;
+
+	if (!nic_open(_metadata, &nic, self->fd))
+		SKIP(return, NO_NIC);
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, map_dmabuf(self->fd, self->ioas, nic.dmabuf, 0, nic.size,
+				IOVA_NIC));
+	EXPECT_EQ(pin, t_vmpin());
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, self->length,
+			      IOVA));
+
+	/* What edu reads from memory it writes to the card, ... */
+	fill(first, 31);
+	fill(second, 32);
+	nic_fill(&nic, second);
+	ASSERT_TRUE(nic_has(&nic, second));
+	EDU_READ(IOVA);
+	EDU_WRITE(IOVA_NIC + NIC_BUFFER);
+	EXPECT_TRUE(nic_has(&nic, first));
+	/* ... and the other way round. */
+	nic_fill(&nic, second);
+	memset(first, 0, T_PAGE);
+	EDU_READ(IOVA_NIC + NIC_BUFFER);
+	EDU_WRITE(IOVA);
+	EXPECT_EQ(0, memcmp(first, second, EDU_CHUNK));
+
+	/* No more mapped */
+	fill(first, 33);
+	ASSERT_EQ(0, t_unmap(self->fd, self->ioas, IOVA_NIC, nic.size, NULL));
+	EDU_READ(IOVA);
+	EDU_WRITE(IOVA_NIC + NIC_BUFFER);
+	EXPECT_TRUE(nic_has(&nic, second));
+	nic_close(&nic);
+}
+
+TEST_F(vfio_pci, dmabuf_in_parts)
+{
+	struct vfio_region_dma_range ranges[2] = {
+		{ .offset = NIC_BUFFER - T_PAGE, .length = 3 * T_PAGE },
+		{ .offset = 0, .length = T_PAGE },
+	};
+	struct nic nic;
+	int part, two;
+
+	if (!nic_open(_metadata, &nic, self->fd))
+		SKIP(return, NO_NIC);
+	ASSERT_EQ(0, vfio_dmabuf(nic.dev, ranges, 1, &part));
+	ASSERT_EQ(0, vfio_dmabuf(nic.dev, ranges, 2, &two));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, self->length,
+			      IOVA));
+	EXPECT_EQ(EINVAL, map_dmabuf(self->fd, self->ioas, part, T_PAGE,
+				     3 * T_PAGE, IOVA_NIC));
+	EXPECT_EQ(EOPNOTSUPP, map_dmabuf(self->fd, self->ioas, two, 0, T_PAGE,
+					 IOVA_NIC));
+	/* A part of the buffer, which is a part of the BAR */
+	ASSERT_EQ(0, map_dmabuf(self->fd, self->ioas, part, T_PAGE, T_PAGE,
+				IOVA_NIC));
+	fill(self->buf, 34);
+	EDU_READ(IOVA);
+	EDU_WRITE(IOVA_NIC);
+	EXPECT_TRUE(nic_has(&nic, self->buf));
+	close(part);
+	close(two);
+	nic_close(&nic);
+}
+
+/* What is gone is gone: afterwards the card answers, but not at this address. */
+static void check_revoked(struct __test_metadata *_metadata,
+			  struct _test_data_vfio_pci *self, struct nic *nic)
+{
+	char *first = self->buf, *second = self->buf + T_PAGE;
+	uint64_t length = 0;
+
+	fill(first, 35);
+	fill(second, 36);
+	nic_fill(nic, first);
+	EDU_READ(IOVA + T_PAGE);
+	EDU_WRITE(IOVA_NIC + NIC_BUFFER);
+	EXPECT_TRUE(nic_has(nic, first));
+	EXPECT_EQ(EEXIST, map_dmabuf(self->fd, self->ioas, nic->dmabuf, 0,
+				     nic->size, IOVA_NIC));
+
+	/* The same buffer, mapped anew */
+	ASSERT_EQ(0, map_dmabuf(self->fd, self->ioas, nic->dmabuf, 0,
+				nic->size, IOVA_NIC_AGAIN));
+	EDU_READ(IOVA + T_PAGE);
+	EDU_WRITE(IOVA_NIC_AGAIN + NIC_BUFFER);
+	EXPECT_TRUE(nic_has(nic, second));
+	EXPECT_EQ(0, t_unmap(self->fd, self->ioas, IOVA_NIC, nic->size,
+			     &length));
+	EXPECT_EQ(nic->size, length);
+}
+
+TEST_F(vfio_pci, dmabuf_memory_disabled)
+{
+	uint32_t other;
+	struct nic nic;
+
+	if (!nic_open(_metadata, &nic, self->fd))
+		SKIP(return, NO_NIC);
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &other));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, self->length,
+			      IOVA));
+	ASSERT_EQ(0, map_dmabuf(self->fd, self->ioas, nic.dmabuf, 0, nic.size,
+				IOVA_NIC));
+	fill(self->buf, 37);
+	EDU_READ(IOVA);
+	EDU_WRITE(IOVA_NIC + NIC_BUFFER);
+	EXPECT_TRUE(nic_has(&nic, self->buf));
+
+	nic_decode(_metadata, &nic, false);
+	EXPECT_EQ(ENODEV, map_dmabuf(self->fd, self->ioas, nic.dmabuf, 0,
+				     nic.size, IOVA_NIC_AGAIN));
+	EXPECT_EQ(ENODEV, map_dmabuf(self->fd, other, nic.dmabuf, 0, nic.size,
+				     IOVA_NIC));
+	EDU_WRITE(IOVA_NIC + NIC_BUFFER);
+	nic_decode(_metadata, &nic, true);
+	EXPECT_TRUE(nic_has(&nic, self->buf));
+	check_revoked(_metadata, self, &nic);
+	nic_close(&nic);
+}
+
+TEST_F(vfio_pci, dmabuf_device_reset)
+{
+	struct nic nic;
+	int err;
+
+	if (!nic_open(_metadata, &nic, self->fd))
+		SKIP(return, NO_NIC);
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, self->length,
+			      IOVA));
+	ASSERT_EQ(0, map_dmabuf(self->fd, self->ioas, nic.dmabuf, 0, nic.size,
+				IOVA_NIC));
+	err = t_call(nic.dev, VFIO_DEVICE_RESET, NULL);
+	if (!err) {
+		nic_decode(_metadata, &nic, true);
+		check_revoked(_metadata, self, &nic);
+	}
+	nic_close(&nic);
+	if (err)
+		SKIP(return, "the device cannot be reset: %s", strerror(err));
+}
+
+TEST_F(vfio_pci, dmabuf_device_closed)
+{
+	uint64_t length = 0;
+	struct nic nic;
+
+	if (!nic_open(_metadata, &nic, self->fd))
+		SKIP(return, NO_NIC);
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, map_dmabuf(self->fd, self->ioas, nic.dmabuf, 0, nic.size,
+				IOVA_NIC));
+	munmap(nic.regs, nic.size);
+	close(nic.dev);
+	/* Mappings and descriptors of its memory do not keep it. */
+	EXPECT_EQ(ENODEV, map_dmabuf(self->fd, self->ioas, nic.dmabuf, 0,
+				     nic.size, IOVA_NIC_AGAIN));
+	close(nic.dmabuf);
+	EXPECT_EQ(0, t_unmap(self->fd, self->ioas, IOVA_NIC, nic.size,
+			     &length));
+	EXPECT_EQ(nic.size, length);
+}
+
 /* Maps and unmaps next to what the device works in. */
 struct neighbour {
 	int fd;
