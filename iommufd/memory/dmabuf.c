@@ -200,8 +200,8 @@ static const struct iofd_pages_source dmabuf_source = {
  * @writable: devices may write, whatever mode the buffer's file is open in
  * @account: the context's account, to which nothing is charged
  *
- * Takes the buffer's reservation lock: none that an exporter takes around it
- * may be held, of this driver's none that is inside of mmap_lock.
+ * Takes the buffer's reservation lock, as the last iofd_pages_put() does:
+ * no lock of an address space may be held.
  *
  * Return: page set with one reference; ERR_PTR(-EINVAL) if @range reaches
  * beyond the buffer or has 2^32 - 1 pages or more; ERR_PTR(-ENODEV) if the
