@@ -787,7 +787,7 @@ static void *race_revoke(void *arg)
 {
 	struct job *job = arg;
 	struct _test_data_map_dmabuf *self = job->self;
-	unsigned int slot;
+	unsigned int slot, i;
 	int err;
 
 	while (!stopped(job)) {
@@ -798,6 +798,13 @@ static void *race_revoke(void *arg)
 		if (!is_hole(self->fd, self->hwpt, slot_iova(slot),
 			     self->length, self->va))
 			wrong(job, "mapped after revoke", slot);
+		/* Nor does a map come late that was on its way. */
+		for (i = 0; i < 10 * SLOTS; i++) {
+			slot = i % SLOTS;
+			if (!is_hole(self->fd, self->hwpt, slot_iova(slot),
+				     MOCK_PAGE_SIZE, self->va))
+				wrong(job, "mapped while revoked", slot);
+		}
 		err = t_dmabuf_revoke(self->fd, self->dmabuf, false);
 		if (err)
 			wrong(job, "allow", err);
