@@ -13,13 +13,6 @@
 #define PAGES 16
 #define MAX_PAGES 512
 
-static int map_at(int fd, uint32_t ioas, int file, uint64_t start,
-		  uint64_t length, uint64_t iova)
-{
-	return t_map_file(fd, ioas, file, start, length, &iova,
-			  T_RW | T_FIXED);
-}
-
 /* Bytes charged through @fd. */
 static uint64_t charged(int fd)
 {
@@ -126,41 +119,41 @@ TEST_F(map_dmabuf, errors)
 					UINT64_MAX, &iova, T_RW));
 	EXPECT_EQ(EINVAL, t_map_file(self->fd, self->ioas, dmabuf, 0, T_PAGE,
 				     &iova, 0));
-	EXPECT_EQ(ENOENT, map_at(self->fd, 0, dmabuf, 0, T_PAGE, T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, dmabuf, 0, 0, T_BASE));
-	EXPECT_EQ(EOVERFLOW, map_at(self->fd, self->ioas, dmabuf, UINT64_MAX,
-				    T_PAGE, T_BASE));
+	EXPECT_EQ(ENOENT, t_map_file_at(self->fd, 0, dmabuf, 0, T_PAGE, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, dmabuf, 0, 0, T_BASE));
+	EXPECT_EQ(EOVERFLOW, t_map_file_at(self->fd, self->ioas, dmabuf, UINT64_MAX,
+					   T_PAGE, T_BASE));
 
 	/* Beyond the end: wholly, partly, by a byte, at the top; lazily too */
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, dmabuf, self->length,
-				 T_PAGE, T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, dmabuf, T_PAGE,
-				 self->length, T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->lazy, dmabuf, 0,
-				 self->length + 1, T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->lazy, dmabuf, 1, self->length,
-				 T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->lazy, dmabuf,
-				 UINT64_MAX - T_PAGE + 1, T_PAGE, T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->lazy, dmabuf, 0,
-				 UINT64_MAX - 1, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, dmabuf, self->length,
+					T_PAGE, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, dmabuf, T_PAGE,
+					self->length, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->lazy, dmabuf, 0,
+					self->length + 1, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->lazy, dmabuf, 1, self->length,
+					T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->lazy, dmabuf,
+					UINT64_MAX - T_PAGE + 1, T_PAGE, T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->lazy, dmabuf, 0,
+					UINT64_MAX - 1, T_BASE));
 
 	/* Alignment is that of the address space, in all three. */
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, dmabuf, 1, T_PAGE,
-				 T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, dmabuf, 0, T_PAGE + 1,
-				 T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, dmabuf, 0, T_PAGE,
-				 T_BASE + 1));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->ioas, dmabuf, 0, T_PAGE, 0));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, dmabuf, 1, T_PAGE,
+					T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, dmabuf, 0, T_PAGE + 1,
+					T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, dmabuf, 0, T_PAGE,
+					T_BASE + 1));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->ioas, dmabuf, 0, T_PAGE, 0));
 
 	/* Nothing of all that is in the way. */
-	EXPECT_EQ(0, map_at(self->fd, self->ioas, dmabuf, 0, self->length,
-			    T_BASE));
-	EXPECT_EQ(EEXIST, map_at(self->fd, self->ioas, dmabuf, 0, T_PAGE,
-				 T_BASE));
-	EXPECT_EQ(0, map_at(self->fd, self->lazy, dmabuf, 1, self->length - 1,
-			    T_BASE));
+	EXPECT_EQ(0, t_map_file_at(self->fd, self->ioas, dmabuf, 0, self->length,
+				   T_BASE));
+	EXPECT_EQ(EEXIST, t_map_file_at(self->fd, self->ioas, dmabuf, 0, T_PAGE,
+					T_BASE));
+	EXPECT_EQ(0, t_map_file_at(self->fd, self->lazy, dmabuf, 1, self->length - 1,
+				   T_BASE));
 }
 
 TEST_F(map_dmabuf, foreign_exporter)
@@ -174,12 +167,12 @@ TEST_F(map_dmabuf, foreign_exporter)
 	if (heap < 0)
 		SKIP(return, "no /dev/dma_heap/system");
 	ASSERT_EQ(0, t_call(heap, DMA_HEAP_IOCTL_ALLOC, &cmd));
-	EXPECT_EQ(EOPNOTSUPP, map_at(self->fd, self->ioas, cmd.fd, 0, T_PAGE,
-				     T_BASE));
-	EXPECT_EQ(EOPNOTSUPP, map_at(self->fd, self->lazy, cmd.fd, 0, T_PAGE,
-				     T_BASE));
-	EXPECT_EQ(EINVAL, map_at(self->fd, self->lazy, cmd.fd, 0, 5 * T_PAGE,
-				 T_BASE));
+	EXPECT_EQ(EOPNOTSUPP, t_map_file_at(self->fd, self->ioas, cmd.fd, 0, T_PAGE,
+					    T_BASE));
+	EXPECT_EQ(EOPNOTSUPP, t_map_file_at(self->fd, self->lazy, cmd.fd, 0, T_PAGE,
+					    T_BASE));
+	EXPECT_EQ(EINVAL, t_map_file_at(self->fd, self->lazy, cmd.fd, 0, 5 * T_PAGE,
+					T_BASE));
 	EXPECT_EQ(EOPNOTSUPP, t_dmabuf_revoke(self->fd, cmd.fd, true));
 	close(cmd.fd);
 	close(heap);
@@ -187,17 +180,17 @@ TEST_F(map_dmabuf, foreign_exporter)
 
 TEST_F(map_dmabuf, contents)
 {
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+				   self->length, T_BASE));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE, self->length,
 				 self->va));
 	/* Not pinned: there is nothing to pin in memory of a device. */
 	EXPECT_EQ(0, t_check_refs(self->fd, self->va, self->length, 0));
 
 	/* From the middle of a page to the middle of another */
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf,
-			    T_PAGE + MOCK_PAGE_SIZE, 3 * T_PAGE,
-			    T_BASE + T_PMD));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf,
+				   T_PAGE + MOCK_PAGE_SIZE, 3 * T_PAGE,
+				   T_BASE + T_PMD));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE + T_PMD,
 				 3 * T_PAGE,
 				 self->va + T_PAGE + MOCK_PAGE_SIZE));
@@ -209,9 +202,9 @@ TEST_F(map_dmabuf, contents)
 				      T_BASE + T_PMD - MOCK_PAGE_SIZE,
 				      MOCK_PAGE_SIZE, self->va + T_PAGE));
 	/* The last half of a page */
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf,
-			    self->length - MOCK_PAGE_SIZE, MOCK_PAGE_SIZE,
-			    T_BASE + 2 * T_PMD));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf,
+				   self->length - MOCK_PAGE_SIZE, MOCK_PAGE_SIZE,
+				   T_BASE + 2 * T_PMD));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE + 2 * T_PMD,
 				 MOCK_PAGE_SIZE,
 				 self->va + self->length - MOCK_PAGE_SIZE));
@@ -232,8 +225,8 @@ TEST_F(map_dmabuf, automatic_iova)
 TEST_F(map_dmabuf, page_by_page)
 {
 	ASSERT_EQ(0, t_huge_pages(self->fd, self->lazy, 0));
-	ASSERT_EQ(0, map_at(self->fd, self->lazy, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->lazy, self->dmabuf, 0,
+				   self->length, T_BASE));
 	ASSERT_EQ(0, t_mock_replace(self->fd, self->stdev, self->lazy,
 				    &self->hwpt));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE, self->length,
@@ -252,7 +245,7 @@ TEST_F(map_dmabuf, largest)
 	ASSERT_EQ(0, t_dmabuf(self->fd, length, O_RDWR, &dmabuf));
 	va = t_map_memfd(dmabuf, length);
 	ASSERT_NE(NULL, va);
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, dmabuf, 0, length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, dmabuf, 0, length, T_BASE));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE, length, va));
 	ASSERT_EQ(0, t_dmabuf_revoke(self->fd, dmabuf, true));
 	EXPECT_TRUE(is_hole(self->fd, self->hwpt, T_BASE, length, va));
@@ -265,10 +258,10 @@ TEST_F(map_dmabuf, nobody_pays)
 {
 	ASSERT_EQ(0, t_drop_cap(CAP_IPC_LOCK));
 	ASSERT_EQ(0, t_memlock(0));
-	ASSERT_EQ(0, map_at(self->fd, self->lazy, self->dmabuf, 0,
-			    self->length, T_BASE));
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->lazy, self->dmabuf, 0,
+				   self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+				   self->length, T_BASE));
 	EXPECT_EQ(0, t_mock_replace(self->fd, self->stdev, self->lazy,
 				    &self->hwpt));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE, self->length,
@@ -283,8 +276,8 @@ TEST_F(map_dmabuf, nobody_pays)
 
 TEST_F(map_dmabuf, mapping_keeps_the_buffer)
 {
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+				   self->length, T_BASE));
 	close(self->dmabuf);
 	munmap(self->va, self->length);
 	if (self->dmabufs >= 0)
@@ -301,8 +294,8 @@ TEST_F(map_dmabuf, unmap)
 {
 	uint64_t length;
 
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+				   self->length, T_BASE));
 	EXPECT_EQ(ENOENT, t_unmap(self->fd, self->ioas, T_BASE,
 				  self->length - T_PAGE, NULL));
 	ASSERT_EQ(0, t_unmap(self->fd, self->ioas, T_BASE, self->length,
@@ -321,8 +314,8 @@ TEST_F(map_dmabuf, domains_of_a_live_buffer)
 {
 	uint32_t first, second;
 
-	ASSERT_EQ(0, map_at(self->fd, self->lazy, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->lazy, self->dmabuf, 0,
+				   self->length, T_BASE));
 	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->lazy, 0, &first));
 	EXPECT_EQ(0, t_check_map(self->fd, first, T_BASE, self->length,
 				 self->va));
@@ -341,8 +334,8 @@ TEST_F(map_dmabuf, domains_of_a_live_buffer)
 	/* A second buffer, into both at once */
 	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->lazy, 0,
 				  &second));
-	ASSERT_EQ(0, map_at(self->fd, self->lazy, self->dmabuf, T_PAGE, T_PAGE,
-			    T_BASE + T_PMD));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->lazy, self->dmabuf, T_PAGE, T_PAGE,
+				   T_BASE + T_PMD));
 	EXPECT_EQ(0, t_check_map(self->fd, first, T_BASE + T_PMD, T_PAGE,
 				 self->va + T_PAGE));
 	EXPECT_EQ(0, t_check_map(self->fd, second, T_BASE + T_PMD, T_PAGE,
@@ -353,8 +346,8 @@ TEST_F(map_dmabuf, copy)
 {
 	uint64_t iova = T_BASE + T_PMD;
 
-	ASSERT_EQ(0, map_at(self->fd, self->lazy, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->lazy, self->dmabuf, 0,
+				   self->length, T_BASE));
 	ASSERT_EQ(0, t_copy_at(self->fd, self->ioas, self->lazy,
 			       T_BASE + 3 * T_PAGE, 4 * T_PAGE, T_BASE));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE, 4 * T_PAGE,
@@ -409,8 +402,8 @@ TEST_F(map_dmabuf, in_kernel_access)
 
 	memset(self->va, 0x55, self->length);
 	for (i = 0; i < ARRAY_SIZE(ioas); i++) {
-		ASSERT_EQ(0, map_at(self->fd, ioas[i], self->dmabuf, 0,
-				    self->length, T_BASE));
+		ASSERT_EQ(0, t_map_file_at(self->fd, ioas[i], self->dmabuf, 0,
+					   self->length, T_BASE));
 		ASSERT_EQ(0, t_create_access(self->fd, ioas[i], 1, &access));
 		ASSERT_EQ(0, t_create_access(self->fd, ioas[i], 0, &reader));
 		EXPECT_EQ(EINVAL, t_pin(self->fd, access, T_BASE, T_PAGE, NULL,
@@ -438,13 +431,13 @@ TEST_F(map_dmabuf, in_kernel_access)
 TEST_F(map_dmabuf, revoked_cannot_be_mapped)
 {
 	ASSERT_EQ(0, t_dmabuf_revoke(self->fd, self->dmabuf, true));
-	EXPECT_EQ(ENODEV, map_at(self->fd, self->ioas, self->dmabuf, 0,
-				 self->length, T_BASE));
-	EXPECT_EQ(ENODEV, map_at(self->fd, self->lazy, self->dmabuf, 0,
-				 self->length, T_BASE));
+	EXPECT_EQ(ENODEV, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+					self->length, T_BASE));
+	EXPECT_EQ(ENODEV, t_map_file_at(self->fd, self->lazy, self->dmabuf, 0,
+					self->length, T_BASE));
 	ASSERT_EQ(0, t_dmabuf_revoke(self->fd, self->dmabuf, false));
-	EXPECT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf, 0,
-			    self->length, T_BASE));
+	EXPECT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+				   self->length, T_BASE));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE, self->length,
 				 self->va));
 }
@@ -470,14 +463,14 @@ static void check_revoked(struct __test_metadata *_metadata,
 		EXPECT_EQ(EEXIST, t_map_at(self->fd, ioas, mem, T_PAGE,
 					   T_BASE + T_PAGE));
 		EXPECT_EQ(revoked ? ENODEV : EEXIST,
-			  map_at(self->fd, ioas, self->dmabuf, 0, T_PAGE,
-				 T_BASE + T_PAGE));
+			  t_map_file_at(self->fd, ioas, self->dmabuf, 0, T_PAGE,
+					T_BASE + T_PAGE));
 	}
 	munmap(mem, T_PAGE);
 
 	/* A new mapping works, beside it and in its place. */
-	ASSERT_EQ(0, map_at(self->fd, ioas, self->dmabuf, 0, self->length,
-			    T_BASE + T_PMD));
+	ASSERT_EQ(0, t_map_file_at(self->fd, ioas, self->dmabuf, 0, self->length,
+				   T_BASE + T_PMD));
 	for (i = 0; i < num; i++) {
 		EXPECT_EQ(0, t_check_map(self->fd, hwpts[i], T_BASE + T_PMD,
 					 self->length, self->va));
@@ -486,8 +479,8 @@ static void check_revoked(struct __test_metadata *_metadata,
 	}
 	ASSERT_EQ(0, t_unmap(self->fd, ioas, T_BASE, self->length, &length));
 	EXPECT_EQ(self->length, length);
-	ASSERT_EQ(0, map_at(self->fd, ioas, self->dmabuf, 0, self->length,
-			    T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, ioas, self->dmabuf, 0, self->length,
+				   T_BASE));
 	for (i = 0; i < num; i++)
 		EXPECT_EQ(0, t_check_map(self->fd, hwpts[i], T_BASE,
 					 self->length, self->va));
@@ -497,8 +490,8 @@ TEST_F(map_dmabuf, revoke_with_no_domain)
 {
 	uint32_t hwpt;
 
-	ASSERT_EQ(0, map_at(self->fd, self->lazy, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->lazy, self->dmabuf, 0,
+				   self->length, T_BASE));
 	check_revoked(_metadata, self, self->lazy, NULL, 0);
 	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->lazy, 0, &hwpt));
 	EXPECT_EQ(0, t_check_map(self->fd, hwpt, T_BASE, self->length,
@@ -507,8 +500,8 @@ TEST_F(map_dmabuf, revoke_with_no_domain)
 
 TEST_F(map_dmabuf, revoke_with_one_domain)
 {
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+				   self->length, T_BASE));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE, self->length,
 				 self->va));
 	check_revoked(_metadata, self, self->ioas, &self->hwpt, 1);
@@ -520,8 +513,8 @@ TEST_F(map_dmabuf, revoke_with_two_domains)
 
 	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->ioas, 0,
 				  &hwpts[1]));
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+				   self->length, T_BASE));
 	check_revoked(_metadata, self, self->ioas, hwpts, 2);
 }
 
@@ -530,13 +523,13 @@ TEST_F(map_dmabuf, revoke_in_two_address_spaces)
 {
 	uint32_t third, hwpt[2];
 
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+				   self->length, T_BASE));
 	ASSERT_EQ(0, t_copy_at(self->fd, self->lazy, self->ioas, T_BASE,
 			       self->length, T_BASE + T_PMD));
 	ASSERT_EQ(0, t_ioas_alloc(self->fd, &third));
-	ASSERT_EQ(0, map_at(self->fd, third, self->dmabuf, 0, self->length,
-			    T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, third, self->dmabuf, 0, self->length,
+				   T_BASE));
 	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->lazy, 0,
 				  &hwpt[0]));
 	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, third, 0, &hwpt[1]));
@@ -569,10 +562,10 @@ TEST_F(map_dmabuf, domains_after_the_revoke)
 
 	/* Neighbours on both sides: ordinary memory, another buffer */
 	ASSERT_EQ(0, t_map_at(self->fd, self->lazy, mem, 4 * T_PAGE, T_BASE));
-	ASSERT_EQ(0, map_at(self->fd, self->lazy, self->dmabuf, 0,
-			    self->length, T_BASE + 4 * T_PAGE));
-	ASSERT_EQ(0, map_at(self->fd, self->lazy, dmabuf, 0, 4 * T_PAGE,
-			    T_BASE + 4 * T_PAGE + self->length));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->lazy, self->dmabuf, 0,
+				   self->length, T_BASE + 4 * T_PAGE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->lazy, dmabuf, 0, 4 * T_PAGE,
+				   T_BASE + 4 * T_PAGE + self->length));
 	ASSERT_EQ(0, t_dmabuf_revoke(self->fd, self->dmabuf, true));
 
 	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->lazy, 0, &first));
@@ -609,8 +602,8 @@ TEST_F(map_dmabuf, generations)
 	unsigned int i;
 
 	for (i = 0; i < 8; i++, iova += T_PMD) {
-		ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf, 0,
-				    self->length, iova));
+		ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+					   self->length, iova));
 		EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, iova,
 					 self->length, self->va));
 		if (i % 2)
@@ -633,13 +626,13 @@ TEST_F(map_dmabuf, close_with_mappings)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, t_ioas_alloc(fd, &ioas));
 	ASSERT_EQ(0, t_mock(fd, ioas, NULL, NULL, NULL));
-	ASSERT_EQ(0, map_at(fd, ioas, self->dmabuf, 0, self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(fd, ioas, self->dmabuf, 0, self->length, T_BASE));
 	ASSERT_EQ(0, t_dmabuf_revoke(self->fd, self->dmabuf, true));
 	ASSERT_EQ(0, t_dmabuf_revoke(self->fd, self->dmabuf, false));
-	ASSERT_EQ(0, map_at(fd, ioas, self->dmabuf, 0, self->length,
-			    T_BASE + T_PMD));
-	ASSERT_EQ(0, map_at(fd, ioas, self->dmabuf, 0, self->length,
-			    T_BASE + 2 * T_PMD));
+	ASSERT_EQ(0, t_map_file_at(fd, ioas, self->dmabuf, 0, self->length,
+				   T_BASE + T_PMD));
+	ASSERT_EQ(0, t_map_file_at(fd, ioas, self->dmabuf, 0, self->length,
+				   T_BASE + 2 * T_PMD));
 	close(fd);
 	/* Nobody is left to be told. */
 	ASSERT_EQ(0, t_dmabuf_revoke(self->fd, self->dmabuf, true));
@@ -685,8 +678,8 @@ static void *race_map(void *arg)
 	int err;
 
 	while (!stopped(job)) {
-		err = map_at(self->fd, self->ioas, self->dmabuf, 0,
-			     self->length, iova);
+		err = t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+				    self->length, iova);
 		if (err == ENODEV) {
 			job->refused++;
 			continue;
@@ -772,7 +765,7 @@ static void *race_close(void *arg)
 			wrong(job, "setup", err);
 			break;
 		}
-		err = map_at(fd, ioas, self->dmabuf, 0, self->length, T_BASE);
+		err = t_map_file_at(fd, ioas, self->dmabuf, 0, self->length, T_BASE);
 		if (err && err != ENODEV)
 			wrong(job, "map", err);
 		job->refused += err == ENODEV;
@@ -850,8 +843,8 @@ TEST_F(map_dmabuf, races)
 
 	/* After all that it works as at the beginning. */
 	ASSERT_EQ(0, t_unmap_all(self->fd, self->ioas, &length));
-	ASSERT_EQ(0, map_at(self->fd, self->ioas, self->dmabuf, 0,
-			    self->length, T_BASE));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, self->dmabuf, 0,
+				   self->length, T_BASE));
 	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->ioas, 0, &hwpt));
 	EXPECT_EQ(0, t_check_map(self->fd, self->hwpt, T_BASE, self->length,
 				 self->va));
