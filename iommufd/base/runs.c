@@ -127,9 +127,8 @@ static unsigned long count_contiguous(const unsigned long *pfns,
 	return i;
 }
 
-/* Give a block that is not dense an array that says the same; @delta if new. */
-static unsigned long *make_dense(struct iofd_runs *runs, unsigned long block,
-				 const void *old, unsigned long delta)
+/* Give a block that is not dense an array, not yet initialised. */
+static unsigned long *make_dense(struct iofd_runs *runs, unsigned long block)
 {
 	unsigned long slots = block_slots(runs, block);
 	unsigned long *pfns;
@@ -140,9 +139,6 @@ static unsigned long *make_dense(struct iofd_runs *runs, unsigned long block,
 	pfns = kmalloc_objs(*pfns, slots, GFP_KERNEL_ACCOUNT);
 	if (!pfns)
 		return NULL;
-	if (old)
-		delta = entry_to_delta(old);
-	fill(pfns, slots, (block << BLOCK_SHIFT) + delta);
 
 	ret = xa_err(xa_store(&runs->blocks, block, pfns, GFP_KERNEL_ACCOUNT));
 	if (ret) {
@@ -171,9 +167,11 @@ static int add_part(struct iofd_runs *runs, unsigned long first,
 
 	pfns = old;
 	if (!is_dense(old)) {
-		pfns = make_dense(runs, block, old, 0);
+		pfns = make_dense(runs, block);
 		if (!pfns)
 			return -ENOMEM;
+		fill(pfns, block_slots(runs, block),
+		     (block << BLOCK_SHIFT) + entry_to_delta(old));
 	}
 	fill(pfns + (first & BLOCK_MASK), last - first + 1, first + delta);
 	return 0;
@@ -242,12 +240,18 @@ static int add_scattered(struct iofd_runs *runs, unsigned long pos,
 			 const unsigned long *pfns, unsigned long nr)
 {
 	unsigned long block = block_of(pos);
-	unsigned long *to = xa_load(&runs->blocks, block);
+	void *old = xa_load(&runs->blocks, block);
+	unsigned long *to = old;
 
-	if (!is_dense(to)) {
-		to = make_dense(runs, block, to, pfns[0] - pos);
+	if (!is_dense(old)) {
+		unsigned long delta = old ? entry_to_delta(old) : pfns[0] - pos;
+
+		to = make_dense(runs, block);
 		if (!to)
 			return -ENOMEM;
+		if (!covers_block(runs, block, pos, pos + nr - 1))
+			fill(to, block_slots(runs, block),
+			     (block << BLOCK_SHIFT) + delta);
 	}
 	memcpy(to + (pos & BLOCK_MASK), pfns, nr * sizeof(*pfns));
 	return 0;
@@ -438,6 +442,36 @@ struct iofd_run iofd_runs_find(const struct iofd_runs *runs,
 		.last = next - 1 - runs->phase,
 		.pfn = pos + delta,
 	};
+}
+
+/**
+ * iofd_run_walk_look - find a walk's next run in the store
+ * @walk: the walk
+ * @index: where its next run starts
+ *
+ * If what follows the run is an array, it is put at hand: as long as runs end
+ * within it, the walk needs no further look.
+ *
+ * Context: any.
+ */
+void iofd_run_walk_look(struct iofd_run_walk *walk, unsigned long index)
+{
+	const struct iofd_runs *runs = walk->runs;
+	unsigned long pos;
+	void *entry;
+
+	*walk->run = iofd_runs_find(runs, index, walk->last);
+	walk->nr = 0;
+	if (!runs->nr_dense || walk->run->last == walk->last)
+		return;
+
+	pos = walk->run->last + 1 + runs->phase;
+	entry = xa_load((struct xarray *)&runs->blocks, block_of(pos));
+	if (!is_dense(entry))
+		return;
+	walk->pfns = (const unsigned long *)entry + (pos & BLOCK_MASK);
+	walk->nr = min(BLOCK_SLOTS - (pos & BLOCK_MASK),
+		       walk->last - walk->run->last);
 }
 
 /**

@@ -65,33 +65,61 @@ struct iofd_run iofd_runs_find(const struct iofd_runs *runs,
 unsigned long iofd_runs_pfn(const struct iofd_runs *runs, unsigned long index);
 size_t iofd_runs_memory(const struct iofd_runs *runs);
 
-/* A walk in progress; private to iofd_for_each_run(). */
+/**
+ * struct iofd_run_walk - a walk in progress; private to iofd_for_each_run()
+ * @runs: the store
+ * @run: where each run is written to
+ * @last: where the walk ends
+ * @pfns: if @nr is not 0: the page frames from @run->last + 1 on
+ * @nr: number of @pfns that are at hand
+ */
 struct iofd_run_walk {
 	const struct iofd_runs *runs;
 	struct iofd_run *run;
 	unsigned long last;
+	const unsigned long *pfns;
+	unsigned long nr;
 };
+
+void iofd_run_walk_look(struct iofd_run_walk *walk, unsigned long index);
 
 static inline struct iofd_run_walk
 iofd_run_walk_first(struct iofd_run *run, const struct iofd_runs *runs,
 		    unsigned long first, unsigned long last)
 {
-	*run = iofd_runs_find(runs, first, last);
-	return (struct iofd_run_walk){ runs, run, last };
+	struct iofd_run_walk walk = { .runs = runs, .run = run, .last = last };
+
+	iofd_run_walk_look(&walk, first);
+	return walk;
 }
 
+/* Scattered pages come one after another from the array at hand. */
 static inline void iofd_run_walk_next(struct iofd_run_walk *walk)
 {
-	unsigned long reached = walk->run->last;
+	struct iofd_run *run = walk->run;
+	unsigned long n;
 
-	if (reached < walk->last)
-		*walk->run = iofd_runs_find(walk->runs, reached + 1,
-					    walk->last);
+	for (n = 1; n < walk->nr; n++) {
+		if (walk->pfns[n] == walk->pfns[0] + n)
+			continue;
+		run->first = run->last + 1;
+		run->last += n;
+		run->pfn = walk->pfns[0];
+		walk->pfns += n;
+		walk->nr -= n;
+		return;
+	}
+	/* What reaches the end of the array may go on behind it. */
+	if (run->last < walk->last)
+		iofd_run_walk_look(walk, run->last + 1);
 	else
 		walk->run = NULL;
 }
 
-/* Walk [first_, last_] in maximal contiguous pieces; run_ is the current. */
+/*
+ * Walk [first_, last_] in maximal contiguous pieces; run_ is the current.  The
+ * store must not be added to meanwhile.
+ */
 #define iofd_for_each_run(run_, runs_, first_, last_)			\
 	for (struct iofd_run_walk walk_ =				\
 		     iofd_run_walk_first(&(run_), runs_, first_, last_);	\

@@ -24,12 +24,15 @@
 #include "memory/pages.h"
 #include "space/paging.h"
 
-/* The state of one load. */
+/* The state of one load: what comes next. */
 struct load {
 	struct iommu_domain *domain;
-	const struct iofd_window *window;
+	unsigned long iova;
+	unsigned long left;		/* bytes not mapped yet */
+	unsigned long skip;		/* bytes of the next run to pass over */
+	unsigned long max_piece;
+	int prot;
 	gfp_t gfp;
-	unsigned long done;		/* bytes mapped so far */
 };
 
 /* A window onto device memory, in one domain. */
@@ -44,34 +47,40 @@ static unsigned long window_length(const struct iofd_window *window)
 	return iofd_range_length(window->iova);
 }
 
+/* Only the first page of a slice can begin in its middle. */
+static struct load load_begin(struct iommu_domain *domain,
+			      const struct iofd_window *window, gfp_t gfp)
+{
+	return (struct load){
+		.domain = domain,
+		.iova = window->iova.first,
+		.left = window_length(window),
+		.skip = iofd_pages_page_offset(window->pages, window->byte),
+		.max_piece = window->max_piece,
+		.prot = window->prot,
+		.gfp = gfp,
+	};
+}
+
 static int load_piece(struct load *load, phys_addr_t phys, unsigned long bytes)
 {
 	int rc;
 
-	rc = iommu_map(load->domain, load->window->iova.first + load->done,
-		       phys, bytes, load->window->prot, load->gfp);
-	if (!rc)
-		load->done += bytes;
+	rc = iommu_map(load->domain, load->iova, phys, bytes, load->prot,
+		       load->gfp);
+	if (!rc) {
+		load->iova += bytes;
+		load->left -= bytes;
+	}
 	return rc;
 }
 
-static int load_run(const struct iofd_run *run, void *arg)
+static int load_pieces(struct load *load, phys_addr_t phys, unsigned long bytes)
 {
-	struct load *load = arg;
-	const struct iofd_window *window = load->window;
-	phys_addr_t phys = PFN_PHYS((phys_addr_t)run->pfn);
-	unsigned long bytes = (run->last - run->first + 1) << PAGE_SHIFT;
-	unsigned int skip = 0;
 	int rc;
 
-	/* Only the first page of a slice can begin in its middle. */
-	if (!load->done)
-		skip = iofd_pages_page_offset(window->pages, window->byte);
-	phys += skip;
-	bytes = min(bytes - skip, window_length(window) - load->done);
-
-	while (bytes) {
-		unsigned long piece = min(bytes, window->max_piece);
+	do {
+		unsigned long piece = min(bytes, load->max_piece);
 
 		rc = load_piece(load, phys, piece);
 		if (rc)
@@ -79,7 +88,27 @@ static int load_run(const struct iofd_run *run, void *arg)
 		phys += piece;
 		bytes -= piece;
 		cond_resched();
-	}
+	} while (bytes);
+	return 0;
+}
+
+/* Called for each page where memory is scattered: every instruction counts. */
+static int load_run(const struct iofd_run *run, void *arg)
+{
+	struct load *load = arg;
+	phys_addr_t phys = PFN_PHYS((phys_addr_t)run->pfn) + load->skip;
+	unsigned long bytes = (run->last - run->first + 1) << PAGE_SHIFT;
+	int rc;
+
+	bytes = min(bytes - load->skip, load->left);
+	load->skip = 0;
+	if (likely(bytes <= load->max_piece))
+		rc = load_piece(load, phys, bytes);
+	else
+		rc = load_pieces(load, phys, bytes);
+	if (rc)
+		return rc;
+	cond_resched();
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
@@ -90,11 +119,12 @@ static struct iofd_range window_indices(const struct iofd_window *window)
 }
 
 /* Leave the domain as it was before if the walk failed. */
-static int load_end(struct load *load, int rc)
+static int load_end(struct load *load, const struct iofd_window *window, int rc)
 {
-	if (rc && load->done)
-		iommu_unmap(load->domain, load->window->iova.first, load->done);
-	iofd_check(rc || load->done == window_length(load->window));
+	if (rc && load->iova != window->iova.first)
+		iommu_unmap(load->domain, window->iova.first,
+			    load->iova - window->iova.first);
+	iofd_check(rc || !load->left);
 	return rc;
 }
 
@@ -106,17 +136,13 @@ static struct devmem_window *to_devmem(struct iofd_devmem_window *base)
 static int devmem_load(struct iofd_devmem_window *base, gfp_t gfp)
 {
 	struct devmem_window *dw = to_devmem(base);
-	struct load load = {
-		.domain = dw->domain,
-		.window = &dw->window,
-		.gfp = gfp,
-	};
+	struct load load = load_begin(dw->domain, &dw->window, gfp);
 	int rc;
 
 	rc = iofd_devmem_walk_locked(iofd_devmem_of(dw->window.pages),
 				     window_indices(&dw->window), load_run,
 				     &load);
-	return load_end(&load, rc);
+	return load_end(&load, &dw->window, rc);
 }
 
 static void devmem_unload(struct iofd_devmem_window *base)
@@ -174,11 +200,7 @@ static void devmem_remove(struct iommu_domain *domain,
 int iofd_paging_load(struct iommu_domain *domain,
 		     const struct iofd_window *window)
 {
-	struct load load = {
-		.domain = domain,
-		.window = window,
-		.gfp = GFP_KERNEL_ACCOUNT,
-	};
+	struct load load = load_begin(domain, window, GFP_KERNEL_ACCOUNT);
 	int rc;
 
 	if (window->pages->source->devmem)
@@ -186,7 +208,7 @@ int iofd_paging_load(struct iommu_domain *domain,
 
 	rc = iofd_pages_walk(window->pages, window_indices(window), load_run,
 			     &load);
-	return load_end(&load, rc);
+	return load_end(&load, window, rc);
 }
 
 /**
