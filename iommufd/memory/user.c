@@ -57,19 +57,63 @@ static long pin_user(struct iofd_pages *pages, unsigned long index,
 }
 
 /*
- * A hugetlb folio is always mapped whole: one look at the page tables is
- * enough for all of it, where a page array would ask for each page.
+ * Is all of this folio mapped where one of its pages was found?  Then one look
+ * at the page tables is enough for all of it, where a page array would ask for
+ * each page.
+ *
+ * A hugetlb folio is always mapped whole.  An anonymous folio that has a single
+ * mapping, which is one of the whole folio, is mapped by one PMD.  It can only
+ * be this process's: the page has been pinned, and anonymous memory is pinned
+ * by nobody but its exclusive owner.  Who remaps the memory at the same time is
+ * given pages of his own, found at one moment or another.  Files are not asked:
+ * their one mapping may be another process's.
  */
-static long take_hugetlb(struct iofd_pages *pages, struct page *page,
-			 unsigned long index, unsigned long nr)
+static bool mapped_whole(struct folio *folio)
+{
+	if (folio_test_hugetlb(folio))
+		return true;
+	return folio_test_pmd_mappable(folio) && folio_test_anon(folio) &&
+	       folio_entire_mapcount(folio) == 1 &&
+	       folio_large_mapcount(folio) == 1;
+}
+
+/*
+ * Take of the folio of a pinned page what is wanted, from that page on.  Every
+ * page gets a pin, so that any piece can be unpinned by itself.
+ */
+static long take_whole(struct iofd_pages *pages, struct page *page,
+		       unsigned long index, unsigned long last)
 {
 	struct folio *folio = page_folio(page);
-	unsigned long skip = folio_page_idx(folio, page);
+	unsigned long nr = min(folio_nr_pages(folio) -
+			       folio_page_idx(folio, page), last - index + 1);
 	int rc;
 
-	nr = min(nr, folio_nr_pages(folio) - skip);
-	rc = iofd_take_folio(pages, folio, skip, index, nr);
-	return rc ? rc : nr;
+	rc = nr > 1 ? folio_add_pins(folio, nr - 1) : 0;
+	if (rc) {
+		unpin_user_page(page);
+		return rc;
+	}
+	rc = iofd_runs_add(&pages->runs, index, index + nr - 1,
+			   page_to_pfn(page));
+	if (rc) {
+		unpin_user_folio(folio, nr);
+		return rc;
+	}
+	return nr;
+}
+
+/* How many of the leading pages are neighbours in physical memory? */
+static unsigned long count_contiguous(struct page **array, unsigned long nr)
+{
+	struct page *first = array[0];
+	unsigned long i;
+
+	for (i = 1; i < nr; i++)
+		if (array[i] != first + i)
+			break;
+	/* Where struct pages are in pieces, neighbours may be strangers. */
+	return page_range_contiguous(first, i) ? i : 1;
 }
 
 static long take_pages(struct iofd_pages *pages, struct page **array,
@@ -78,6 +122,18 @@ static long take_pages(struct iofd_pages *pages, struct page **array,
 	unsigned long *pfns = (unsigned long *)array;
 	unsigned long i;
 	int rc;
+
+	if (count_contiguous(array, nr) == nr) {
+		struct page *first = array[0];
+
+		rc = iofd_runs_add(&pages->runs, index, index + nr - 1,
+				   page_to_pfn(first));
+		if (rc) {
+			unpin_user_pages(array, nr);
+			return rc;
+		}
+		return nr;
+	}
 
 	/* In place: slot i is read before it is written. */
 	for (i = 0; i < nr; i++)
@@ -91,27 +147,32 @@ static long take_pages(struct iofd_pages *pages, struct page **array,
 	return nr;
 }
 
-/* Is there room for a hugetlb folio, so that looking for one can pay? */
-#define HUGETLB_MIN_PAGES (PMD_SIZE / PAGE_SIZE)
+#define PMD_PAGES (PMD_SIZE / PAGE_SIZE)
+
+/* From how many pages on may a look for a folio that is mapped whole pay? */
+#define WHOLE_MIN_PAGES 32
 
 static long user_pin(struct iofd_pages *pages, struct iofd_pin_scratch *scratch,
 		     unsigned long first, unsigned long last)
 {
-	unsigned long nr = min(last - first + 1, (unsigned long)INT_MAX);
-	unsigned long have = 0;
+	unsigned long have = 0, nr;
 	long got;
 
-	if (nr >= HUGETLB_MIN_PAGES) {
+	/* Up to where the next huge page may begin. */
+	nr = PMD_PAGES - (((pages->addr >> PAGE_SHIFT) + first) &
+			  (PMD_PAGES - 1));
+	nr = min3(nr, last - first + 1, scratch->nr);
+
+	if (nr >= WHOLE_MIN_PAGES) {
 		got = pin_user(pages, first, 1, scratch->pages);
 		if (got < 0)
 			return got;
-		if (folio_test_hugetlb(page_folio(scratch->pages[0])))
-			return take_hugetlb(pages, scratch->pages[0], first,
-					    nr);
+		if (mapped_whole(page_folio(scratch->pages[0])))
+			return take_whole(pages, scratch->pages[0], first,
+					  last);
 		have = 1;
 	}
 
-	nr = min(nr, scratch->nr);
 	if (have < nr) {
 		got = pin_user(pages, first + have, nr - have,
 			       scratch->pages + have);

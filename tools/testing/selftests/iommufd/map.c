@@ -909,6 +909,108 @@ TEST_F(map, transparent_huge_pages)
 	CHECK_MAP(T_BASE + 4 * T_PMD, T_PAGE, va + T_PAGE);
 }
 
+/* Pins in the whole system, or -1; huge pages count theirs nowhere else. */
+static long pins(void)
+{
+	long acquired = -1, released = -1;
+	char line[256];
+	FILE *f;
+
+	/* Brings in what the CPUs count for themselves. */
+	f = fopen("/proc/sys/vm/stat_refresh", "r");
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		;
+	fclose(f);
+	f = fopen("/proc/vmstat", "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		sscanf(line, "nr_foll_pin_acquired %ld", &acquired);
+		sscanf(line, "nr_foll_pin_released %ld", &released);
+	}
+	if (f)
+		fclose(f);
+	return acquired < 0 || released < 0 ? -1 : acquired - released;
+}
+
+TEST_F(map, huge_pages_pinned_page_by_page)
+{
+	unsigned int step = MOCK_PAGE_SIZE, i;
+	uint64_t iova = T_BASE;
+	long before, while_mapped;
+	char *va;
+
+	va = mmap(NULL, 3 * T_PMD, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, va);
+	va = (char *)(((uintptr_t)va + T_PMD - 1) & ~(T_PMD - 1));
+	if (madvise(va, 2 * T_PMD, MADV_HUGEPAGE))
+		SKIP(return, "MADV_HUGEPAGE: %m");
+	memset(va, 6, 2 * T_PMD);
+	before = pins();
+	if (before < 0)
+		SKIP(return, "no count of pins");
+
+	for (i = 0; i < 2; i++, iova += 4 * T_PMD) {
+		ASSERT_EQ(0, t_map_at(self->fd, self->ioas, va + i * step,
+				      T_PMD, iova));
+		while_mapped = before;
+		if (variant->domains)
+			while_mapped += T_PMD / T_PAGE + (i ? 1 : 0);
+		EXPECT_EQ(while_mapped, pins());
+		ASSERT_EQ(0, t_unmap_all(self->fd, self->ioas, NULL));
+		EXPECT_EQ(before, pins());
+	}
+}
+
+/* A huge page must not be taken for what is mapped in the place of its parts. */
+TEST_F(map, transparent_huge_pages_in_parts)
+{
+	char *va, *half, *away;
+	unsigned int i;
+
+	va = mmap(NULL, 4 * T_PMD, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, va);
+	va = (char *)(((uintptr_t)va + T_PMD - 1) & ~(T_PMD - 1));
+	if (madvise(va, 3 * T_PMD, MADV_HUGEPAGE))
+		SKIP(return, "MADV_HUGEPAGE: %m");
+	memset(va, 6, 3 * T_PMD);
+	if (smaps_kb(va, "AnonHugePages:") < 2048)
+		SKIP(return, "the kernel gave no huge page");
+
+	/* The first has small pages in its middle, also a single one. */
+	for (i = 100; i < 104; i++) {
+		ASSERT_EQ(0, madvise(va + i * T_PAGE, T_PAGE, MADV_DONTNEED));
+		va[i * T_PAGE] = i;
+	}
+	ASSERT_EQ(0, madvise(va + 300 * T_PAGE, T_PAGE, MADV_DONTNEED));
+	va[300 * T_PAGE] = 7;
+	/* The second has gone but for one page, the rest is new. */
+	ASSERT_EQ(0, madvise(va + T_PMD + T_PAGE, T_PMD - T_PAGE,
+			     MADV_DONTNEED));
+	memset(va + T_PMD + T_PAGE, 8, T_PMD - T_PAGE);
+	/* The third has its halves in two places. */
+	away = mmap(NULL, T_PMD / 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
+	ASSERT_NE(MAP_FAILED, away);
+	half = va + 5 * (T_PMD / 2);
+	ASSERT_EQ(away, mremap(half, T_PMD / 2, T_PMD / 2,
+			       MREMAP_MAYMOVE | MREMAP_FIXED, away));
+	ASSERT_EQ(half, mmap(half, T_PMD / 2, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	memset(half, 9, T_PMD / 2);
+
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, va, 3 * T_PMD, T_BASE));
+	CHECK_MAP(T_BASE, 3 * T_PMD, va);
+	CHECK_REFS(va, 3 * T_PMD, 1);
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, away, T_PMD / 2,
+			      T_BASE + 4 * T_PMD));
+	CHECK_MAP(T_BASE + 4 * T_PMD, T_PMD / 2, away);
+	ASSERT_EQ(0, t_unmap_all(self->fd, self->ioas, NULL));
+	CHECK_REFS(va, 3 * T_PMD, 0);
+}
+
 TEST_F(map, transparent_huge_pages_entered_singly)
 {
 	char *va;
