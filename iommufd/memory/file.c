@@ -10,7 +10,8 @@
  * far enough, is found out when its pages are pinned.
  *
  * A folio is found once and gets as many pins as it has pages in the slice, so
- * that any part of the slice can be unpinned by itself.
+ * that any part of the slice can be unpinned by itself.  Files of small folios
+ * are as many folios as pages: these are remembered by the array.
  */
 #include <linux/file.h>
 #include <linux/iommu.h>
@@ -34,6 +35,104 @@ static struct iofd_file_pages *to_file(struct iofd_pages *pages)
 	return container_of(pages, struct iofd_file_pages, pages);
 }
 
+/* Small folios are remembered by their page frames, at one time. */
+static long take_small(struct iofd_pages *pages, struct folio **folios,
+		       unsigned long nr, unsigned long index)
+{
+	unsigned long *pfns = (unsigned long *)folios;
+	unsigned long i;
+	int rc;
+
+	/* In place: slot i is read before it is written. */
+	for (i = 0; i < nr; i++)
+		pfns[i] = folio_pfn(folios[i]);
+	rc = iofd_runs_add_pfns(&pages->runs, index, pfns, nr);
+	if (rc) {
+		for (i = 0; i < nr; i++)
+			unpin_user_page(pfn_to_page(pfns[i]));
+		return rc;
+	}
+	return nr;
+}
+
+static unsigned long count_small(struct folio **folios, unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i++)
+		if (folio_test_large(folios[i]))
+			break;
+	return i;
+}
+
+/*
+ * Take the first of the folios, and with it those behind it that go on where it
+ * ends in physical memory: they are one run.  *@nr becomes how many were taken.
+ */
+static long take_large(struct iofd_pages *pages, struct folio **folios,
+		       unsigned long *nr, unsigned long skip,
+		       unsigned long index, unsigned long last)
+{
+	unsigned long pfn = folio_pfn(folios[0]) + skip;
+	unsigned long got = 0, i = 0, part;
+	int rc;
+
+	do {
+		part = min(folio_nr_pages(folios[i]) - skip,
+			   last - index + 1 - got);
+		rc = part > 1 ? folio_add_pins(folios[i], part - 1) : 0;
+		if (rc)
+			break;
+		got += part;
+		skip = 0;
+	} while (++i < *nr && got < last - index + 1 &&
+		 folio_pfn(folios[i]) == pfn + got);
+	*nr = i;
+	if (!got)
+		return rc;
+
+	rc = iofd_runs_add(&pages->runs, index, index + got - 1, pfn);
+	if (rc) {
+		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), got, false);
+		return rc;
+	}
+	return got;
+}
+
+/*
+ * Take folios that have a pin each, as many as are needed up to @last, and
+ * give back the rest; @skip pages of the first come before @index.
+ */
+static long take_folios(struct iofd_pages *pages, struct folio **folios,
+			unsigned long nr, unsigned long skip,
+			unsigned long index, unsigned long last)
+{
+	unsigned long first = index;
+	unsigned long i = 0, n;
+	long got = 0;
+
+	while (i < nr && index <= last) {
+		n = count_small(folios + i, min(nr - i, last - index + 1));
+		if (n) {
+			got = take_small(pages, folios + i, n, index);
+		} else {
+			n = nr - i;
+			got = take_large(pages, folios + i, &n, skip, index,
+					 last);
+		}
+		/* What failed has given back what it took. */
+		i += n;
+		if (got < 0)
+			break;
+		skip = 0;
+		index += got;
+	}
+	/* What was not taken is given back; what was taken is progress. */
+	if (i < nr)
+		unpin_folios(folios + i, nr - i);
+	return index > first ? index - first : got;
+}
+
 static long file_pin(struct iofd_pages *pages, struct iofd_pin_scratch *scratch,
 		     unsigned long first, unsigned long last)
 {
@@ -42,10 +141,8 @@ static long file_pin(struct iofd_pages *pages, struct iofd_pin_scratch *scratch,
 	loff_t end = min((pages->addr & PAGE_MASK) +
 				 (last << PAGE_SHIFT) + (PAGE_SIZE - 1),
 			 pages->addr + (pages->length - 1));
-	unsigned long index = first;
 	pgoff_t offset = 0;
-	long got, i;
-	int rc = 0;
+	long got;
 
 	got = memfd_pin_folios(to_file(pages)->file, start, end,
 			       scratch->folios,
@@ -53,24 +150,8 @@ static long file_pin(struct iofd_pages *pages, struct iofd_pin_scratch *scratch,
 			       &offset);
 	if (got <= 0)
 		return got ? got : -EFAULT;
-
-	for (i = 0; i < got && index <= last; i++) {
-		struct folio *folio = scratch->folios[i];
-		unsigned long skip = i ? 0 : offset >> PAGE_SHIFT;
-		unsigned long nr = min(folio_nr_pages(folio) - skip,
-				       last - index + 1);
-
-		rc = iofd_take_folio(pages, folio, skip, index, nr);
-		if (rc) {
-			i++;
-			break;
-		}
-		index += nr;
-	}
-	/* What was not taken is given back; what was taken is progress. */
-	if (i < got)
-		unpin_folios(scratch->folios + i, got - i);
-	return index > first ? index - first : rc;
+	return take_folios(pages, scratch->folios, got, offset >> PAGE_SHIFT,
+			   first, last);
 }
 
 static void file_release(struct iofd_pages *pages)

@@ -82,38 +82,6 @@ void iofd_pages_put(struct iofd_pages *pages)
 }
 
 /**
- * iofd_take_folio - take part of a folio that has one pin
- * @pages: page set; its lock is held
- * @folio: folio with a pin that is the caller's, and is consumed
- * @skip: pages of the folio before the part
- * @index: index of the part's first page
- * @nr: pages in the part, at least 1
- *
- * The part gets a pin for each page, so that any piece of it can be unpinned by
- * itself, and is remembered as a run.
- *
- * Return: 0; -ENOMEM, with nothing pinned.
- */
-int iofd_take_folio(struct iofd_pages *pages, struct folio *folio,
-		    unsigned long skip, unsigned long index, unsigned long nr)
-{
-	int rc;
-
-	if (nr > 1) {
-		rc = folio_add_pins(folio, nr - 1);
-		if (rc) {
-			unpin_folio(folio);
-			return rc;
-		}
-	}
-	rc = iofd_runs_add(&pages->runs, index, index + nr - 1,
-			   folio_pfn(folio) + skip);
-	if (rc)
-		unpin_user_folio(folio, nr);
-	return rc;
-}
-
-/**
  * iofd_unpin_pages - unpin contiguous pages
  * @pages: page set; its pages are marked dirty if it is writable
  * @pfn: first page frame

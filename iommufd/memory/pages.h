@@ -137,14 +137,12 @@ struct iofd_pages *iofd_file_pages_create(struct file *file,
 					  unsigned long length, bool writable,
 					  struct iofd_account *account);
 
-/* For sources whose memory has pages: part of their pin, and their unpin. */
-int iofd_take_folio(struct iofd_pages *pages, struct folio *folio,
-		    unsigned long skip, unsigned long index, unsigned long nr);
+/* For sources whose memory has pages: their unpin. */
 void iofd_unpin_pages(struct iofd_pages *pages, unsigned long pfn,
 		      unsigned long npages);
 
 /* The cap on a call's temporary memory, in bytes; tests lower it. */
 extern unsigned int iofd_pin_scratch_limit;
-#define IOFD_PIN_SCRATCH_DEFAULT 65536
+#define IOFD_PIN_SCRATCH_DEFAULT 4096
 
 #endif
