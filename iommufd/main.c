@@ -21,6 +21,7 @@
 #include "base/check.h"
 #include "device/device.h"
 #include "iommufd_test.h"
+#include "memory/pages.h"
 #include "object/access.h"
 #include "object/ctx.h"
 #include "object/hwpt.h"
@@ -252,9 +253,15 @@ static int __init iofd_init(void)
 	int rc;
 
 	iofd_fault_init();
-	rc = misc_register(&iofd_misc);
+	rc = iofd_user_pages_init();
 	if (rc)
 		goto err_fault;
+	rc = iofd_file_pages_init();
+	if (rc)
+		goto err_user;
+	rc = misc_register(&iofd_misc);
+	if (rc)
+		goto err_file;
 	rc = iofd_test_init();
 	if (rc)
 		goto err_misc;
@@ -262,6 +269,10 @@ static int __init iofd_init(void)
 
 err_misc:
 	misc_deregister(&iofd_misc);
+err_file:
+	iofd_file_pages_exit();
+err_user:
+	iofd_user_pages_exit();
 err_fault:
 	iofd_fault_exit();
 	return rc;
@@ -271,6 +282,8 @@ static void __exit iofd_exit(void)
 {
 	iofd_test_exit();
 	misc_deregister(&iofd_misc);
+	iofd_file_pages_exit();
+	iofd_user_pages_exit();
 	iofd_fault_exit();
 }
 

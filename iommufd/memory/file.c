@@ -24,11 +24,36 @@
  * struct iofd_file_pages - page set of a file
  * @pages: the page set, whose addresses are offsets in the file
  * @file: the file, referenced
+ * @room: for its first area
  */
 struct iofd_file_pages {
 	struct iofd_pages pages;
 	struct file *file;
+	struct iofd_pages_room room;
 };
+
+static struct kmem_cache *file_cache;
+
+/**
+ * iofd_file_pages_init - when the module is loaded
+ *
+ * Return: 0; -ENOMEM.
+ */
+int iofd_file_pages_init(void)
+{
+	file_cache = kmem_cache_create("iommufd_file_pages",
+				       sizeof(struct iofd_file_pages), 0,
+				       SLAB_ACCOUNT, NULL);
+	return file_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * iofd_file_pages_exit - undo iofd_file_pages_init()
+ */
+void iofd_file_pages_exit(void)
+{
+	kmem_cache_destroy(file_cache);
+}
 
 static struct iofd_file_pages *to_file(struct iofd_pages *pages)
 {
@@ -161,6 +186,7 @@ static void file_release(struct iofd_pages *pages)
 
 static const struct iofd_pages_source file_source = {
 	.name = "file",
+	.room = offsetof(struct iofd_file_pages, room),
 	.pin = file_pin,
 	.unpin = iofd_unpin_pages,
 	.release = file_release,
@@ -193,7 +219,7 @@ struct iofd_pages *iofd_file_pages_create(struct file *file,
 	if (length > SIZE_MAX - PAGE_SIZE)
 		return ERR_PTR(-EINVAL);
 
-	pages = kzalloc_obj(*pages, GFP_KERNEL_ACCOUNT);
+	pages = kmem_cache_zalloc(file_cache, GFP_KERNEL_ACCOUNT);
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
 	iofd_pages_init(&pages->pages, &file_source, start, length, writable);

@@ -140,7 +140,7 @@ static void unpin_range(struct iofd_pages *pages, unsigned long first,
 static int pin_range(struct iofd_pages *pages, unsigned long first,
 		     unsigned long last)
 {
-	struct iofd_pin_scratch scratch;
+	struct iofd_pin_scratch scratch __uninitialized;
 	unsigned long index = first;
 	unsigned long nr = last - first + 1;
 	long got;
@@ -409,7 +409,7 @@ void iofd_pages_unpin(struct iofd_pages *pages, unsigned long byte,
 int iofd_pages_peek_locked(struct iofd_pages *pages, unsigned long index,
 			   unsigned long *pfn)
 {
-	struct iofd_pin_scratch scratch;
+	struct iofd_pin_scratch scratch __uninitialized;
 	long got = 0;
 
 	lockdep_assert_held(&pages->lock);

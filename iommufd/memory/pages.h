@@ -31,8 +31,22 @@ struct iofd_hold {
 };
 
 /**
+ * struct iofd_pages_room - memory for what maps the set first
+ * @words: zeroed, nobody's
+ *
+ * Most page sets are mapped by one area and never copied: it costs less to
+ * allocate both at once.  A source that expects that has a room behind its page
+ * set; whoever uses it has a reference to the set as long as it does.
+ */
+struct iofd_pages_room {
+	unsigned long words[20];
+};
+
+/**
  * struct iofd_pages - a page set
  * @kref: areas and in-progress copies that use the set
+ * @prot: IOMMU_* bits that every mapping of this memory needs
+ * @writable: pages are pinned for writing
  * @lock: guards @holds, @runs, @npinned and pinning; taken in pages.c only
  * @holds: all holds, by index
  * @runs: page frames of the indices that are covered by a hold
@@ -42,11 +56,11 @@ struct iofd_hold {
  * @addr: address, or offset in the file, of byte 0; any alignment
  * @length: bytes in the set
  * @nr: number of indices
- * @writable: pages are pinned for writing
- * @prot: IOMMU_* bits that every mapping of this memory needs
  */
 struct iofd_pages {
 	struct kref kref;
+	u16 prot;
+	bool writable;
 	struct mutex lock; /* guards the next three */
 	struct rb_root_cached holds;
 	struct iofd_runs runs;
@@ -56,8 +70,6 @@ struct iofd_pages {
 	unsigned long addr;
 	unsigned long length;
 	unsigned long nr;
-	bool writable;
-	int prot;
 };
 
 /**
@@ -99,6 +111,14 @@ void iofd_pages_unpin(struct iofd_pages *pages, unsigned long byte,
 int iofd_pages_peek_locked(struct iofd_pages *pages, unsigned long index,
 			   unsigned long *pfn);
 
+/* The room of the set, which one user may have once; NULL if there is none. */
+static inline struct iofd_pages_room *iofd_pages_room(struct iofd_pages *pages)
+{
+	if (!pages->source->room)
+		return NULL;
+	return (void *)pages + pages->source->room;
+}
+
 /* The index in which byte @byte of the set lies. */
 static inline unsigned long iofd_pages_index(const struct iofd_pages *pages,
 					     unsigned long byte)
@@ -128,6 +148,11 @@ int iofd_pages_walk(struct iofd_pages *pages, struct iofd_range index,
 		    iofd_run_fn fn, void *arg);
 
 /* Sources */
+int iofd_user_pages_init(void);
+void iofd_user_pages_exit(void);
+int iofd_file_pages_init(void);
+void iofd_file_pages_exit(void);
+
 struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 					  unsigned long length, bool writable,
 					  struct iofd_account *account);

@@ -19,6 +19,8 @@ struct iofd_pin_scratch;
  * @name: for messages
  * @devmem: device memory: the page set is a struct iofd_devmem; it has no @pin,
  *          @unpin and @copy
+ * @room: where in the page set's allocation is a struct iofd_pages_room; 0 if
+ *        it has none
  * @prepare: device memory, optional: see to it that the memory is present, or
  *           was and is to come back; called without a lock, before a window is
  *           loaded.  0; -EFAULT not there, or not with the rights; -ENOMEM;
@@ -42,6 +44,7 @@ struct iofd_pin_scratch;
 struct iofd_pages_source {
 	const char *name;
 	bool devmem;
+	unsigned int room;
 	int (*prepare)(struct iofd_pages *pages);
 	long (*pin)(struct iofd_pages *pages, struct iofd_pin_scratch *scratch,
 		    unsigned long first, unsigned long last);

@@ -12,6 +12,9 @@
  * movable memory and refuse FS-DAX.  A read-only mapping of private anonymous
  * memory breaks copy-on-write sharing first, so the device sees the page that
  * the process keeps using.
+ *
+ * Pages are asked for up to where the next huge page may begin, so that each is
+ * met at its beginning, and taken as a whole where that is certain to be right.
  */
 #include <linux/iommu.h>
 #include <linux/kthread.h>
@@ -22,6 +25,41 @@
 
 #include "memory/copy.h"
 #include "memory/pages.h"
+
+/**
+ * struct user_pages - page set of process memory
+ * @pages: the page set
+ * @room: for its first area
+ */
+struct user_pages {
+	struct iofd_pages pages;
+	struct iofd_pages_room room;
+};
+
+static struct kmem_cache *user_cache;
+
+/**
+ * iofd_user_pages_init - when the module is loaded
+ *
+ * Page sets of process memory are many, and no general size fits them.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int iofd_user_pages_init(void)
+{
+	user_cache = kmem_cache_create("iommufd_user_pages",
+				       sizeof(struct user_pages), 0,
+				       SLAB_ACCOUNT, NULL);
+	return user_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * iofd_user_pages_exit - undo iofd_user_pages_init()
+ */
+void iofd_user_pages_exit(void)
+{
+	kmem_cache_destroy(user_cache);
+}
 
 static long pin_remote(struct mm_struct *mm, unsigned long addr,
 		       unsigned long nr, unsigned int gup_flags,
@@ -221,6 +259,7 @@ static void user_release(struct iofd_pages *pages)
 
 static const struct iofd_pages_source user_source = {
 	.name = "user",
+	.room = offsetof(struct user_pages, room),
 	.pin = user_pin,
 	.unpin = iofd_unpin_pages,
 	.copy = user_copy,
@@ -245,6 +284,7 @@ struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 					  struct iofd_account *account)
 {
 	struct iofd_pages *pages;
+	struct user_pages *user;
 	unsigned long end;
 
 	if (check_add_overflow(uptr, length, &end))
@@ -252,10 +292,11 @@ struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 	if (!length || length > SIZE_MAX - PAGE_SIZE)
 		return ERR_PTR(-EINVAL);
 
-	pages = kzalloc_obj(*pages, GFP_KERNEL_ACCOUNT);
-	if (!pages)
+	user = kmem_cache_zalloc(user_cache, GFP_KERNEL_ACCOUNT);
+	if (!user)
 		return ERR_PTR(-ENOMEM);
 
+	pages = &user->pages;
 	iofd_pages_init(pages, &user_source, uptr, length, writable);
 	pages->prot = IOMMU_CACHE;
 	iofd_payer_init(&pages->payer, account);

@@ -7,6 +7,9 @@
  * the states; this file has one function for each transition, and
  * area_assert() checks the header's table.
  *
+ * The first area of a page set lies in the set's own allocation, later ones,
+ * which are copies, in one of their own.
+ *
  * Holding and loading follow the address space's domains: while it has at
  * least one domain, every LIVE area has a hold and is loaded in all of them.
  */
@@ -43,6 +46,18 @@ static void area_assert(struct iofd_aspace *aspace, struct iofd_area *area,
 	}
 }
 
+static void area_init(struct iofd_area *area, struct iofd_pages *pages,
+		      unsigned long byte, unsigned long length, int prot)
+{
+	RB_CLEAR_NODE(&area->node.rb);
+	INIT_LIST_HEAD(&area->work);
+	area->pages = iofd_pages_get(pages);
+	area->byte = byte;
+	area->node.range.last = length - 1;
+	area->prot = prot;
+	area->state = IOFD_AREA_NEW;
+}
+
 /**
  * iofd_area_create - an area that is in no address space yet
  * @pages: page set; the area takes a reference of its own
@@ -60,13 +75,31 @@ struct iofd_area *iofd_area_create(struct iofd_pages *pages, unsigned long byte,
 	area = kzalloc_obj(*area, GFP_KERNEL_ACCOUNT);
 	if (!area)
 		return NULL;
-	RB_CLEAR_NODE(&area->node.rb);
-	INIT_LIST_HEAD(&area->work);
-	area->pages = iofd_pages_get(pages);
-	area->byte = byte;
-	area->node.range.last = length - 1;
-	area->prot = prot;
-	area->state = IOFD_AREA_NEW;
+	area_init(area, pages, byte, length, prot);
+	return area;
+}
+
+/**
+ * iofd_area_create_first - the first area of a page set that was just made
+ * @pages: page set that never had an area; the area takes a reference
+ * @length: bytes from the beginning of the page set
+ * @prot: IOMMU_READ, IOMMU_WRITE or both
+ *
+ * It lies in the page set's room if there is one.
+ *
+ * Return: area in state NEW, or NULL without memory.
+ */
+struct iofd_area *iofd_area_create_first(struct iofd_pages *pages,
+					 unsigned long length, int prot)
+{
+	struct iofd_area *area = (void *)iofd_pages_room(pages);
+
+	static_assert(sizeof(*area) <= sizeof(struct iofd_pages_room));
+
+	if (!area)
+		return iofd_area_create(pages, 0, length, prot);
+	area_init(area, pages, 0, length, prot);
+	area->in_room = true;
 	return area;
 }
 
@@ -76,9 +109,13 @@ struct iofd_area *iofd_area_create(struct iofd_pages *pages, unsigned long byte,
  */
 void iofd_area_free(struct iofd_area *area)
 {
+	bool in_room = area->in_room;
+
 	iofd_check(area->state == IOFD_AREA_NEW && !area->held);
+	/* The last reference takes the room with it. */
 	iofd_pages_put(area->pages);
-	kfree(area);
+	if (!in_room)
+		kfree(area);
 }
 
 /* NEW to RESERVED: the IOVA is ours, nothing else yet. */

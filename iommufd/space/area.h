@@ -52,9 +52,10 @@ enum iofd_area_state {
  * @pages: page set, referenced
  * @byte: first byte of the slice in the page set
  * @hold: keeps the slice pinned while @held
- * @prot: IOMMU_READ and/or IOMMU_WRITE
  * @state: see above
+ * @prot: IOMMU_READ and/or IOMMU_WRITE
  * @held: @hold is in the page set's tree
+ * @in_room: it lies in the page set's room, and goes with the set
  * @pins: pins of in-kernel users, made or being made; raised in state LIVE with
  *        the iova lock held
  * @pinning: calls that make a pin; until they end they use the area, pin or no
@@ -66,9 +67,10 @@ struct iofd_area {
 	struct iofd_pages *pages;
 	unsigned long byte;
 	struct iofd_hold hold;
-	int prot;
 	enum iofd_area_state state;
+	u8 prot;
 	bool held;
+	bool in_room;
 	atomic_t pins;
 	atomic_t pinning;
 };
@@ -80,6 +82,8 @@ static inline struct iofd_area *iofd_area_of(struct iofd_iova_node *node)
 
 struct iofd_area *iofd_area_create(struct iofd_pages *pages, unsigned long byte,
 				   unsigned long length, int prot);
+struct iofd_area *iofd_area_create_first(struct iofd_pages *pages,
+					 unsigned long length, int prot);
 void iofd_area_free(struct iofd_area *area);
 
 void iofd_area_reserve(struct iofd_aspace *aspace, struct iofd_area *area,

@@ -233,7 +233,7 @@ out:
 /**
  * iofd_aspace_map - map a whole page set
  * @aspace: address space
- * @pages: page set; the mapping takes a reference of its own
+ * @pages: page set that was just made; the mapping takes a reference
  * @prot: IOMMU_READ, IOMMU_WRITE or both
  * @place: where to; its length is that of the page set
  *
@@ -246,7 +246,7 @@ int iofd_aspace_map(struct iofd_aspace *aspace, struct iofd_pages *pages,
 	LIST_HEAD(areas);
 	int rc;
 
-	area = iofd_area_create(pages, 0, place->length, prot);
+	area = iofd_area_create_first(pages, place->length, prot);
 	if (!area)
 		return -ENOMEM;
 	list_add(&area->work, &areas);
