@@ -2,8 +2,9 @@
 /**
  * DOC: Store of runs
  *
- * Positions (index + phase) are cut into blocks of 512.  An xarray holds one
- * entry per block that knows anything::
+ * Positions (index + phase) are cut into blocks of 512, blocks into leaves of
+ * 512: a leaf is an array with one entry per block, and an xarray holds the
+ * leaves in which anything is known.  An entry is one of::
  *
  *   nothing   no index of the block was ever added
  *   value     every known position of the block has pfn - position == value
@@ -18,8 +19,8 @@
  *
  * A position that was never added is don't-care: its block may claim anything
  * about it, since nobody asks.  That is what makes a partial add to an unknown
- * block free, and a page set of up to 512 contiguous pages cost no memory at
- * all (an xarray keeps index 0 in its root).
+ * block free.  A page set of up to 512 pages has its one entry in the store
+ * itself, without leaf and xarray: contiguous ones cost no memory at all.
  *
  * The phase exists for memory made of huge pages: a page set that starts in
  * the middle of one would otherwise have two deltas in each block and so
@@ -28,15 +29,14 @@
  * Invariants:
  *
  * 1. a dense array has block_slots() slots, all initialised;
- * 2. @nr_dense counts the dense entries of @blocks;
+ * 2. @nr_dense counts the dense entries;
  * 3. a failed add changes nothing outside of the range it was asked to add.
  *
- * Lock: none.  The caller serialises; the xarray's own lock is taken because
- * the xarray asks for it, and is a leaf.
+ * Lock: none.  The caller serialises; the xarray's own lock is taken by the
+ * xarray, and is a leaf.
  */
 #include <linux/bits.h>
 #include <linux/kernel.h>
-#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -48,8 +48,9 @@
 #define BLOCK_SLOTS	BIT(BLOCK_SHIFT)
 #define BLOCK_MASK	(BLOCK_SLOTS - 1)
 
-/* Blocks handled before the lock is dropped and others may run. */
-#define BLOCK_BATCH	1024
+#define LEAF_SHIFT	9
+#define LEAF_SLOTS	BIT(LEAF_SHIFT)
+#define LEAF_MASK	(LEAF_SLOTS - 1)
 
 static unsigned long block_of(unsigned long pos)
 {
@@ -66,6 +67,59 @@ static unsigned long block_slots(const struct iofd_runs *runs,
 				 unsigned long block)
 {
 	return min(BLOCK_SLOTS, last_pos(runs) - (block << BLOCK_SHIFT) + 1);
+}
+
+static bool is_one_block(const struct iofd_runs *runs)
+{
+	return runs->nr <= BLOCK_SLOTS;
+}
+
+/* Nor do blocks at its end. */
+static unsigned long leaf_slots(const struct iofd_runs *runs,
+				unsigned long leaf)
+{
+	return min(LEAF_SLOTS, block_of(last_pos(runs)) -
+			       (leaf << LEAF_SHIFT) + 1);
+}
+
+/* Where the entry of @block is; NULL if its leaf knows nothing. */
+static void **find_slot(const struct iofd_runs *runs, unsigned long block)
+{
+	void **leaf;
+
+	if (is_one_block(runs))
+		return (void **)&runs->only;
+	leaf = xa_load((struct xarray *)&runs->leaves, block >> LEAF_SHIFT);
+	return leaf ? leaf + (block & LEAF_MASK) : NULL;
+}
+
+static void *find_entry(const struct iofd_runs *runs, unsigned long block)
+{
+	void **slot = find_slot(runs, block);
+
+	return slot ? *slot : NULL;
+}
+
+/* As find_slot(), and make the leaf; NULL without memory. */
+static void **make_slot(struct iofd_runs *runs, unsigned long block)
+{
+	unsigned long leaf = block >> LEAF_SHIFT;
+	void **slot = find_slot(runs, block);
+	void **slots;
+
+	if (slot)
+		return slot;
+	if (iofd_fault())
+		return NULL;
+	slots = kcalloc(leaf_slots(runs, leaf), sizeof(*slots),
+			GFP_KERNEL_ACCOUNT);
+	if (!slots)
+		return NULL;
+	if (xa_err(xa_store(&runs->leaves, leaf, slots, GFP_KERNEL_ACCOUNT))) {
+		kfree(slots);
+		return NULL;
+	}
+	return slots + (block & LEAF_MASK);
 }
 
 /* Is every position of the set that lies in @block within [first, last]? */
@@ -127,24 +181,19 @@ static unsigned long count_contiguous(const unsigned long *pfns,
 	return i;
 }
 
-/* Give a block that is not dense an array, not yet initialised. */
-static unsigned long *make_dense(struct iofd_runs *runs, unsigned long block)
+/* An array for a block that is not dense, not yet initialised. */
+static unsigned long *make_dense(struct iofd_runs *runs, unsigned long block,
+				 void **slot)
 {
-	unsigned long slots = block_slots(runs, block);
 	unsigned long *pfns;
-	int ret;
 
 	if (iofd_fault())
 		return NULL;
-	pfns = kmalloc_objs(*pfns, slots, GFP_KERNEL_ACCOUNT);
+	pfns = kmalloc_objs(*pfns, block_slots(runs, block),
+			    GFP_KERNEL_ACCOUNT);
 	if (!pfns)
 		return NULL;
-
-	ret = xa_err(xa_store(&runs->blocks, block, pfns, GFP_KERNEL_ACCOUNT));
-	if (ret) {
-		kfree(pfns);
-		return NULL;
-	}
+	*slot = pfns;
 	runs->nr_dense++;
 	return pfns;
 }
@@ -155,19 +204,21 @@ static int add_part(struct iofd_runs *runs, unsigned long first,
 {
 	unsigned long block = block_of(first);
 	void *entry = delta_to_entry(delta);
+	void **slot = make_slot(runs, block);
 	unsigned long *pfns;
 	void *old;
 
-	old = xa_load(&runs->blocks, block);
+	if (!slot)
+		return -ENOMEM;
+	old = *slot;
 	if (!old)
-		return xa_err(xa_store(&runs->blocks, block, entry,
-				       GFP_KERNEL_ACCOUNT));
-	if (old == entry)
+		*slot = entry;
+	if (!old || old == entry)
 		return 0;
 
 	pfns = old;
 	if (!is_dense(old)) {
-		pfns = make_dense(runs, block);
+		pfns = make_dense(runs, block, slot);
 		if (!pfns)
 			return -ENOMEM;
 		fill(pfns, block_slots(runs, block),
@@ -181,32 +232,22 @@ static int add_part(struct iofd_runs *runs, unsigned long first,
 static int add_whole(struct iofd_runs *runs, unsigned long block,
 		     unsigned long last, unsigned long delta)
 {
-	XA_STATE(xas, &runs->blocks, block);
 	void *entry = delta_to_entry(delta);
-	unsigned long batch_last;
-	void *old;
+	unsigned long leaf_last;
+	void **slot;
 
 	do {
-		batch_last = min(last, block + (BLOCK_BATCH - 1));
-		xas_lock(&xas);
-		while (block <= batch_last) {
-			old = xas_store(&xas, entry);
-			if (xas_error(&xas))
-				break;
-			if (is_dense(old)) {
-				kfree(old);
+		slot = make_slot(runs, block);
+		if (!slot)
+			return -ENOMEM;
+		leaf_last = min(last, block | LEAF_MASK);
+		for (; block <= leaf_last; block++, slot++) {
+			if (is_dense(*slot)) {
+				kfree(*slot);
 				runs->nr_dense--;
 			}
-			block++;
-			xas_next(&xas);
+			*slot = entry;
 		}
-		xas_unlock(&xas);
-
-		/* Out of nodes: get one and repeat the block it was for. */
-		if (xas_nomem(&xas, GFP_KERNEL_ACCOUNT))
-			continue;
-		if (xas_error(&xas))
-			return xas_error(&xas);
 		cond_resched();
 	} while (block <= last);
 	return 0;
@@ -240,13 +281,18 @@ static int add_scattered(struct iofd_runs *runs, unsigned long pos,
 			 const unsigned long *pfns, unsigned long nr)
 {
 	unsigned long block = block_of(pos);
-	void *old = xa_load(&runs->blocks, block);
-	unsigned long *to = old;
+	void **slot = make_slot(runs, block);
+	unsigned long *to;
+	void *old;
 
+	if (!slot)
+		return -ENOMEM;
+	old = *slot;
+	to = old;
 	if (!is_dense(old)) {
 		unsigned long delta = old ? entry_to_delta(old) : pfns[0] - pos;
 
-		to = make_dense(runs, block);
+		to = make_dense(runs, block, slot);
 		if (!to)
 			return -ENOMEM;
 		if (!covers_block(runs, block, pos, pos + nr - 1))
@@ -264,10 +310,13 @@ static int add_scattered(struct iofd_runs *runs, unsigned long pos,
  */
 void iofd_runs_init(struct iofd_runs *runs, unsigned long nr)
 {
-	xa_init_flags(&runs->blocks, XA_FLAGS_ACCOUNT);
 	runs->nr = nr;
 	runs->phase = 0;
 	runs->nr_dense = 0;
+	if (is_one_block(runs))
+		runs->only = NULL;
+	else
+		xa_init_flags(&runs->leaves, XA_FLAGS_ACCOUNT);
 }
 
 /**
@@ -282,11 +331,23 @@ void iofd_runs_init(struct iofd_runs *runs, unsigned long nr)
  */
 void iofd_runs_align(struct iofd_runs *runs, unsigned long at)
 {
-	iofd_check(xa_empty(&runs->blocks));
-
 	/* A set that fits one block would only be torn in two. */
-	if (runs->nr > BLOCK_SLOTS)
-		runs->phase = at & BLOCK_MASK;
+	if (is_one_block(runs))
+		return;
+	iofd_check(xa_empty(&runs->leaves));
+	runs->phase = at & BLOCK_MASK;
+}
+
+static void free_dense(struct iofd_runs *runs, void **slots, unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i++) {
+		if (is_dense(slots[i])) {
+			kfree(slots[i]);
+			runs->nr_dense--;
+		}
+	}
 }
 
 /**
@@ -297,29 +358,21 @@ void iofd_runs_align(struct iofd_runs *runs, unsigned long at)
  */
 void iofd_runs_fini(struct iofd_runs *runs)
 {
-	XA_STATE(xas, &runs->blocks, 0);
-	unsigned long seen = 0;
-	void *entry;
+	unsigned long leaf;
+	void **slots;
 
-	if (runs->nr_dense) {
-		xas_lock(&xas);
-		xas_for_each(&xas, entry, ULONG_MAX) {
-			if (is_dense(entry)) {
-				kfree(entry);
-				if (!--runs->nr_dense)
-					break;
-			}
-			if (++seen % BLOCK_BATCH)
-				continue;
-			xas_pause(&xas);
-			xas_unlock(&xas);
+	if (is_one_block(runs)) {
+		free_dense(runs, &runs->only, 1);
+	} else {
+		xa_for_each(&runs->leaves, leaf, slots) {
+			if (runs->nr_dense)
+				free_dense(runs, slots, leaf_slots(runs, leaf));
+			kfree(slots);
 			cond_resched();
-			xas_lock(&xas);
 		}
-		xas_unlock(&xas);
+		xa_destroy(&runs->leaves);
 	}
 	iofd_check(!runs->nr_dense);
-	xa_destroy(&runs->blocks);
 }
 
 /**
@@ -403,25 +456,23 @@ struct iofd_run iofd_runs_find(const struct iofd_runs *runs,
 			       unsigned long index, unsigned long last)
 {
 	unsigned long pos = index + runs->phase;
+	unsigned long block = block_of(pos);
+	void **slot = find_slot(runs, block);
+	void *entry = slot ? *slot : NULL;
 	unsigned long next = pos;
 	unsigned long delta, end;
-	void *entry, *same;
-	XA_STATE(xas, (struct xarray *)&runs->blocks, block_of(pos));
+	void *same;
 
 	iofd_check(index <= last && last < runs->nr);
 	last += runs->phase;
 
-	rcu_read_lock();
-	entry = xas_load(&xas);
-	if (WARN_ON_ONCE(!entry)) {
-		rcu_read_unlock();
+	if (WARN_ON_ONCE(!entry))
 		return (struct iofd_run){ index, index, ULONG_MAX };
-	}
 	delta = entry_pfn(entry, pos) - pos;
 	same = delta_to_entry(delta);
 
 	/* @next is the first position that is not yet part of the run. */
-	while (entry) {
+	for (;;) {
 		end = min(last, next | BLOCK_MASK);
 		if (entry == same) {
 			next = end + 1;
@@ -433,9 +484,15 @@ struct iofd_run iofd_runs_find(const struct iofd_runs *runs,
 		}
 		if (next <= end || next > last)
 			break;
-		entry = xas_next(&xas);
+		block++;
+		if (block & LEAF_MASK)
+			slot++;
+		else
+			slot = find_slot(runs, block);
+		if (!slot)
+			break;
+		entry = *slot;
 	}
-	rcu_read_unlock();
 
 	return (struct iofd_run){
 		.first = index,
@@ -466,7 +523,7 @@ void iofd_run_walk_look(struct iofd_run_walk *walk, unsigned long index)
 		return;
 
 	pos = walk->run->last + 1 + runs->phase;
-	entry = xa_load((struct xarray *)&runs->blocks, block_of(pos));
+	entry = find_entry(runs, block_of(pos));
 	if (!is_dense(entry))
 		return;
 	walk->pfns = (const unsigned long *)entry + (pos & BLOCK_MASK);
@@ -488,17 +545,31 @@ unsigned long iofd_runs_pfn(const struct iofd_runs *runs, unsigned long index)
 	void *entry;
 
 	iofd_check(index < runs->nr);
-	entry = xa_load((struct xarray *)&runs->blocks, block_of(pos));
+	entry = find_entry(runs, block_of(pos));
 	if (WARN_ON_ONCE(!entry))
 		return ULONG_MAX;
 	return entry_pfn(entry, pos);
+}
+
+static size_t dense_memory(const struct iofd_runs *runs, unsigned long block,
+			   void *const *slots, unsigned long nr)
+{
+	size_t bytes = 0;
+	unsigned long i;
+
+	for (i = 0; i < nr; i++)
+		if (is_dense(slots[i]))
+			bytes += kmalloc_size_roundup(block_slots(runs,
+								  block + i) *
+						      sizeof(unsigned long));
+	return bytes;
 }
 
 /**
  * iofd_runs_memory - bytes allocated by the store
  * @runs: the store
  *
- * Counts the arrays as the allocator rounds them, and the nodes of the tree;
+ * Counts arrays as the allocator rounds them, and the nodes of the xarray;
  * not the struct itself.  Walks everything: for tests and debugging.
  *
  * Context: may sleep.
@@ -506,29 +577,34 @@ unsigned long iofd_runs_pfn(const struct iofd_runs *runs, unsigned long index)
  */
 size_t iofd_runs_memory(const struct iofd_runs *runs)
 {
-	struct xarray *blocks = (struct xarray *)&runs->blocks;
-	unsigned long block, max_block = 0;
+	struct xarray *leaves = (struct xarray *)&runs->leaves;
+	unsigned long leaf, max_leaf = 0;
 	unsigned int shift;
-	size_t bytes = 0;
-	void *entry;
+	size_t bytes;
+	void **slots;
 
-	xa_for_each(blocks, block, entry) {
-		max_block = block;
-		if (is_dense(entry))
-			bytes += kmalloc_size_roundup(block_slots(runs, block) *
-						      sizeof(unsigned long));
+	if (is_one_block(runs))
+		return dense_memory(runs, 0, &runs->only, 1);
+
+	bytes = 0;
+	xa_for_each(leaves, leaf, slots) {
+		unsigned long nr = leaf_slots(runs, leaf);
+
+		max_leaf = leaf;
+		bytes += kmalloc_size_roundup(nr * sizeof(*slots)) +
+			 dense_memory(runs, leaf << LEAF_SHIFT, slots, nr);
 		cond_resched();
 	}
 
-	/* One level of nodes per step, as tall as the highest block asks. */
-	for (shift = XA_CHUNK_SHIFT; max_block >> (shift - XA_CHUNK_SHIFT);
+	/* One level of nodes per step, as tall as the highest leaf asks. */
+	for (shift = XA_CHUNK_SHIFT; max_leaf >> (shift - XA_CHUNK_SHIFT);
 	     shift += XA_CHUNK_SHIFT) {
 		unsigned long node = ULONG_MAX;
 
-		xa_for_each(blocks, block, entry) {
-			if (block >> shift == node)
+		xa_for_each(leaves, leaf, slots) {
+			if (leaf >> shift == node)
 				continue;
-			node = block >> shift;
+			node = leaf >> shift;
 			bytes += sizeof(struct xa_node);
 			cond_resched();
 		}

@@ -26,16 +26,20 @@
 
 /**
  * struct iofd_runs - the store; members are private to runs.c
- * @blocks: what is known, by block of indices
+ * @only: what is known, if the indices are one block
+ * @leaves: else what is known, in arrays by block
  * @nr: number of indices the store may be asked about
  * @phase: where in its block index 0 lies
  * @nr_dense: blocks that hold an array of page frames
  */
 struct iofd_runs {
-	struct xarray blocks;
+	union {
+		void *only;
+		struct xarray leaves;
+	};
 	unsigned long nr;
-	unsigned long phase;
-	unsigned long nr_dense;
+	unsigned int phase;
+	unsigned int nr_dense;
 };
 
 /**
