@@ -16,6 +16,7 @@
 #include <linux/file.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "memory/pages.h"
@@ -158,6 +159,9 @@ static long take_folios(struct iofd_pages *pages, struct folio **folios,
 	return index > first ? index - first : got;
 }
 
+/* Holes of a file are filled, and cleared, before anybody looks for signals. */
+#define PIN_MAX_BYTES SZ_64M
+
 static long file_pin(struct iofd_pages *pages, struct iofd_pin_scratch *scratch,
 		     unsigned long first, unsigned long last)
 {
@@ -169,6 +173,7 @@ static long file_pin(struct iofd_pages *pages, struct iofd_pin_scratch *scratch,
 	pgoff_t offset = 0;
 	long got;
 
+	end = min(end, start + (PIN_MAX_BYTES - 1));
 	got = memfd_pin_folios(to_file(pages)->file, start, end,
 			       scratch->folios,
 			       min(scratch->nr, (unsigned long)INT_MAX),

@@ -85,6 +85,8 @@ static int load_pieces(struct load *load, phys_addr_t phys, unsigned long bytes)
 		rc = load_piece(load, phys, piece);
 		if (rc)
 			return rc;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		phys += piece;
 		bytes -= piece;
 		cond_resched();
