@@ -73,7 +73,8 @@ static const struct ioctl_slot ioctl_slots[] = {
 	     out_ioas_id),
 	SLOT(IOAS_ALLOW_IOVAS, ioas_allow_iovas_ioctl,
 	     struct iommu_ioas_allow_iovas, allowed_iovas),
-	SLOT(IOAS_COPY, ioas_copy_ioctl, struct iommu_ioas_copy,
+	/* ioas_copy_ioctl(), around which tests have a flag more */
+	SLOT(IOAS_COPY, iofd_test_copy_ioctl, struct iommu_ioas_copy,
 	     src_iova),
 	SLOT(IOAS_IOVA_RANGES, ioas_iova_ranges_ioctl,
 	     struct iommu_ioas_iova_ranges, out_iova_alignment),

@@ -14,6 +14,8 @@
 
 #include "object/ctx.h"
 
+struct iommufd_access;
+
 /**
  * struct mock_device - a device behind the mock IOMMU
  * @dev: device, on the mock's bus; its release frees the struct
@@ -60,6 +62,9 @@ phys_addr_t mock_domain_translate(struct mock_domain *mock, unsigned long iova);
 /* mock_device.c */
 int mock_device_create_ioctl(struct iofd_ucmd *ucmd, u32 flags);
 int mock_device_replace_ioctl(struct iofd_ucmd *ucmd);
+
+/* by_number.c */
+u64 mock_access_by_number(struct iommufd_access *access, u64 numbers);
 
 /* mock_access.c */
 int mock_access_create_ioctl(struct iofd_ucmd *ucmd);

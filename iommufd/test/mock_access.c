@@ -305,9 +305,9 @@ static int pin_locked(struct staccess *staccess, struct iommu_test_cmd *cmd,
 int mock_access_pin_ioctl(struct iofd_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = ucmd->cmd;
-	unsigned long iova = cmd->access_pages.iova;
 	unsigned long length = cmd->access_pages.length;
 	struct staccess *staccess;
+	unsigned long iova;
 	struct page **pages;
 	struct item *item;
 	struct file *file;
@@ -327,7 +327,12 @@ int mock_access_pin_ioctl(struct iofd_ucmd *ucmd)
 		rc = -EOPNOTSUPP;
 		goto out_file;
 	}
+	if (cmd->access_pages.flags & MOCK_FLAGS_ACCESS_SYZ)
+		cmd->access_pages.iova =
+			mock_access_by_number(staccess->access,
+					      cmd->access_pages.iova);
 
+	iova = cmd->access_pages.iova;
 	nr = length ? PFN_UP(offset_in_page(iova) + length) : 0;
 	pages = kvzalloc_objs(*pages, max(nr, 1UL), GFP_KERNEL_ACCOUNT);
 	item = kzalloc_obj(*item, GFP_KERNEL_ACCOUNT);
@@ -375,6 +380,10 @@ int mock_access_rw_ioctl(struct iofd_ucmd *ucmd)
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	staccess = file->private_data;
+	if (flags & MOCK_FLAGS_ACCESS_SYZ)
+		cmd->access_rw.iova =
+			mock_access_by_number(staccess->access,
+					      cmd->access_rw.iova);
 
 	data = kvzalloc(max(length, 1UL), GFP_KERNEL_ACCOUNT);
 	if (!data) {

@@ -250,6 +250,68 @@ static int count_devices(void)
 	return n;
 }
 
+/* What a fuzzer says instead of an address: which area, and where in it */
+static uint64_t by_number(uint32_t n, uint32_t offset)
+{
+	return (uint64_t)offset << 32 | n;
+}
+
+TEST_F(mock, areas_by_number)
+{
+	const uint32_t syz = MOCK_FLAGS_ACCESS_SYZ;
+	uint64_t iova[] = { T_BASE, T_BASE + 0x10000, T_BASE + 0x8000 };
+	int order[] = { 0, 2, 1 };
+	uint32_t ioas, hwpt, n;
+	uint64_t to = T_BASE;
+	int access;
+	char byte;
+
+	ASSERT_EQ(0, t_create_access(self->fd, self->ioas,
+				     MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES,
+				     &access));
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &ioas));
+	ASSERT_EQ(0, t_mock(self->fd, ioas, NULL, &hwpt, NULL));
+	/* None at all: that is IOVA 0, where nothing is. */
+	EXPECT_EQ(ENOENT, t_pin(self->fd, access, by_number(0, 0), T_PAGE, NULL,
+				syz, NULL));
+	for (n = 0; n < 3; n++)
+		ASSERT_EQ(0, t_map_at(self->fd, self->ioas,
+				      self->buf + 2 * n * T_PAGE, 2 * T_PAGE,
+				      iova[n]));
+	for (n = 0; n < 3; n++) {
+		char *va = self->buf + 2 * order[n] * T_PAGE;
+
+		EXPECT_EQ(0, t_pin(self->fd, access, by_number(n, T_PAGE),
+				   T_PAGE, va + T_PAGE, syz, NULL));
+		va[7] = 'a' + n;
+		ASSERT_EQ(0, t_access_rw(self->fd, access, by_number(n, 7),
+					 &byte, 1, syz));
+		EXPECT_EQ('a' + n, byte);
+		ASSERT_EQ(0, t_copy(self->fd, ioas, self->ioas,
+				    by_number(n, T_PAGE), T_PAGE, &to,
+				    T_RW | T_FIXED | syz));
+		EXPECT_EQ(0, t_check_map(self->fd, hwpt, to, T_PAGE,
+					 va + T_PAGE));
+		ASSERT_EQ(0, t_unmap_all(self->fd, ioas, NULL));
+	}
+	/* No more than these, and the offset is not kept inside. */
+	EXPECT_EQ(ENOENT, t_pin(self->fd, access, by_number(3, T_PAGE), T_PAGE,
+				NULL, syz, NULL));
+	EXPECT_EQ(ENOENT, t_access_rw(self->fd, access, by_number(0, 2 * T_PAGE),
+				      &byte, 1, syz));
+	EXPECT_EQ(ENOENT, t_copy(self->fd, ioas, self->ioas,
+				 by_number(UINT32_MAX, 0), T_PAGE, &to,
+				 T_RW | T_FIXED | syz));
+	EXPECT_EQ(ENOENT, t_copy(self->fd, ioas, 0, by_number(0, 0), T_PAGE, &to,
+				 T_RW | T_FIXED | syz));
+	/* Without the flag it is an address like any other. */
+	EXPECT_EQ(ENOENT, t_pin(self->fd, access, by_number(0, T_PAGE), T_PAGE,
+				NULL, 0, NULL));
+	EXPECT_EQ(EOPNOTSUPP, t_copy(self->fd, ioas, self->ioas, T_BASE, T_PAGE,
+				     &to, T_RW | T_FIXED | syz | syz << 1));
+	close(access);
+}
+
 TEST_F(mock, devices_go_with_their_object)
 {
 	int others = count_devices();
