@@ -10,14 +10,12 @@
  */
 #include <linux/userfaultfd.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "util.h"
 
 #define NEEDS_PIN MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
-#define SECONDS 3
 #define AREAS 8
 #define AREA_PAGES 8
 #define ITEMS 6
@@ -59,48 +57,7 @@ FIXTURE_TEARDOWN(access_race)
 	close(fd);
 }
 
-/* What a thread is given, and what it has to tell. */
-struct job {
-	int fd, access;
-	uint32_t ioas, other;
-	char *buf;
-	uint64_t seed;
-	bool *stop;
-	unsigned long done, refused;
-	/* The first answer that can't be right */
-	int wrong;
-	const char *where;
-	pthread_t thread;
-};
-
-static bool stopped(struct job *job)
-{
-	return __atomic_load_n(job->stop, __ATOMIC_RELAXED) || job->wrong;
-}
-
-static void wrong(struct job *job, const char *where, int err)
-{
-	job->where = where;
-	job->wrong = err ?: -1;
-}
-
-/* There, not there, on its way out */
-static bool expected(struct job *job, const char *where, int err)
-{
-	switch (err) {
-	case 0:
-		job->done++;
-		return true;
-	case ENOENT:
-	case EINVAL:
-		job->refused++;
-		return true;
-	}
-	wrong(job, where, err);
-	return false;
-}
-
-static size_t random_range(struct job *job, size_t *at)
+static size_t random_range(struct t_job *job, size_t *at)
 {
 	size_t area = AREA_PAGES * T_PAGE;
 
@@ -112,17 +69,17 @@ static void *pin_and_unpin(void *arg)
 {
 	bool have[ITEMS] = {};
 	uint32_t item[ITEMS];
-	struct job *job = arg;
+	struct t_job *job = arg;
 	size_t at, length;
 	int err, i;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		i = t_random(&job->seed) % ITEMS;
 		if (have[i]) {
 			/* It may have been taken away. */
 			err = t_unpin(job->fd, job->access, item[i]);
 			if (err && err != ENOENT)
-				wrong(job, "unpin", err);
+				t_wrong(job, "unpin", err);
 			have[i] = false;
 			continue;
 		}
@@ -130,7 +87,7 @@ static void *pin_and_unpin(void *arg)
 		err = t_pin(job->fd, job->access, T_BASE + at, length,
 			    job->buf + at, t_random(&job->seed) & 1, &item[i]);
 		have[i] = !err;
-		expected(job, "pin", err);
+		t_expected(job, "pin", err);
 	}
 	return NULL;
 }
@@ -138,21 +95,21 @@ static void *pin_and_unpin(void *arg)
 /* An access that lives no longer than its pins, which it does not undo */
 static void *pin_and_close(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
 	size_t at, length;
 	int err, i, access;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		err = t_create_access(job->fd, job->ioas, NEEDS_PIN, &access);
 		if (err) {
-			wrong(job, "create", err);
+			t_wrong(job, "create", err);
 			break;
 		}
 		for (i = 0; i < 4; i++) {
 			length = random_range(job, &at);
 			err = t_pin(job->fd, access, T_BASE + at, length,
 				    job->buf + at, 0, NULL);
-			if (!expected(job, "pin", err))
+			if (!t_expected(job, "pin", err))
 				break;
 		}
 		close(access);
@@ -163,12 +120,12 @@ static void *pin_and_close(void *arg)
 static void *copy(void *arg)
 {
 	size_t area = AREA_PAGES * T_PAGE, at, length;
-	struct job *job = arg;
+	struct t_job *job = arg;
 	char *data = malloc(2 * area);
 	uint32_t flags;
 	int err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		length = random_range(job, &at);
 		flags = t_random(&job->seed) & 1 ? MOCK_ACCESS_RW_SLOW_PATH : 0;
 		if (t_random(&job->seed) & 1) {
@@ -176,15 +133,15 @@ static void *copy(void *arg)
 			err = t_access_rw(job->fd, job->access, T_BASE + at,
 					  job->buf + at, length,
 					  flags | MOCK_ACCESS_RW_WRITE);
-			expected(job, "write", err);
+			t_expected(job, "write", err);
 			continue;
 		}
 		err = t_access_rw(job->fd, job->access, T_BASE + at, data,
 				  length, flags);
-		if (!expected(job, "read", err))
+		if (!t_expected(job, "read", err))
 			break;
 		if (!err && memcmp(data, job->buf + at, length))
-			wrong(job, "what was read", 0);
+			t_wrong(job, "what was read", 0);
 	}
 	free(data);
 	return NULL;
@@ -195,11 +152,11 @@ static void *map_and_unmap(void *arg)
 {
 	size_t area = AREA_PAGES * T_PAGE;
 	bool mapped[AREAS] = {};
-	struct job *job = arg;
+	struct t_job *job = arg;
 	uint64_t done, want;
 	int err, i;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		i = t_random(&job->seed) % (AREAS + 1);
 		if (i == AREAS) {
 			for (want = 0, i = 0; i < AREAS; i++) {
@@ -208,19 +165,19 @@ static void *map_and_unmap(void *arg)
 			}
 			err = t_unmap_all(job->fd, job->ioas, &done);
 			if (err || done != want)
-				wrong(job, "unmap all", err);
+				t_wrong(job, "unmap all", err);
 			continue;
 		}
 		if (mapped[i]) {
 			err = t_unmap(job->fd, job->ioas, T_BASE + i * area,
 				      area, &done);
 			if (err || done != area)
-				wrong(job, "unmap", err);
+				t_wrong(job, "unmap", err);
 		} else {
 			err = t_map_at(job->fd, job->ioas, job->buf + i * area,
 				       area, T_BASE + i * area);
 			if (err)
-				wrong(job, "map", err);
+				t_wrong(job, "map", err);
 		}
 		mapped[i] = !mapped[i];
 		job->done++;
@@ -230,19 +187,19 @@ static void *map_and_unmap(void *arg)
 
 static void *attach_and_detach(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
 	uint32_t stdev;
 	int err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		err = t_mock(job->fd, job->ioas, &stdev, NULL, NULL);
 		if (err) {
-			wrong(job, "attach", err);
+			t_wrong(job, "attach", err);
 			break;
 		}
 		err = t_destroy(job->fd, stdev);
 		if (err)
-			wrong(job, "detach", err);
+			t_wrong(job, "detach", err);
 		job->done++;
 	}
 	return NULL;
@@ -250,25 +207,23 @@ static void *attach_and_detach(void *arg)
 
 static void *move(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
 	uint32_t to;
 	int err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		to = t_random(&job->seed) & 1 ? job->ioas : job->other;
 		err = t_access_replace(job->fd, job->access, to);
 		if (err)
-			wrong(job, "replace", err);
+			t_wrong(job, "replace", err);
 		job->done++;
 	}
 	return NULL;
 }
 
-typedef void *(*work_t)(void *);
-
 static void run(struct __test_metadata *_metadata,
-		struct _test_data_access_race *self, const work_t *work,
-		struct job *jobs, unsigned int n)
+		struct _test_data_access_race *self, const t_work_t *work,
+		struct t_job *jobs, unsigned int n)
 {
 	uint64_t seed = time(NULL);
 	unsigned int i;
@@ -281,27 +236,14 @@ static void run(struct __test_metadata *_metadata,
 		jobs[i].buf = self->buf;
 		jobs[i].seed = (seed + i) * 2 + 1;
 		jobs[i].stop = &self->stop;
-		ASSERT_EQ(0, pthread_create(&jobs[i].thread, NULL, work[i],
-					    &jobs[i]));
 	}
-	sleep(SECONDS);
-	__atomic_store_n(&self->stop, true, __ATOMIC_RELAXED);
-	for (i = 0; i < n; i++) {
-		pthread_join(jobs[i].thread, NULL);
-		EXPECT_EQ(0, jobs[i].wrong)
-			TH_LOG("thread %u: %s: %d", i, jobs[i].where,
-			       jobs[i].wrong);
-		/* Each has got something done. */
-		EXPECT_LT(0, jobs[i].done);
-		TH_LOG("thread %u: %lu done, %lu refused", i, jobs[i].done,
-		       jobs[i].refused);
-	}
+	t_run(_metadata, work, jobs, n);
 }
 
 TEST_F(access_race, pin_while_unmapped)
 {
-	static const work_t work[] = { pin_and_unpin, map_and_unmap };
-	struct job jobs[2] = {};
+	static const t_work_t work[] = { pin_and_unpin, map_and_unmap };
+	struct t_job jobs[2] = {};
 
 	ASSERT_EQ(0, t_create_access(self->fd, self->ioas, NEEDS_PIN,
 				     &jobs[0].access));
@@ -311,8 +253,8 @@ TEST_F(access_race, pin_while_unmapped)
 
 TEST_F(access_race, pin_while_unmapped_with_domain)
 {
-	static const work_t work[] = { pin_and_unpin, map_and_unmap };
-	struct job jobs[2] = {};
+	static const t_work_t work[] = { pin_and_unpin, map_and_unmap };
+	struct t_job jobs[2] = {};
 
 	ASSERT_EQ(0, t_mock(self->fd, self->ioas, NULL, NULL, NULL));
 	ASSERT_EQ(0, t_create_access(self->fd, self->ioas, NEEDS_PIN,
@@ -323,10 +265,10 @@ TEST_F(access_race, pin_while_unmapped_with_domain)
 
 TEST_F(access_race, several_who_pin)
 {
-	static const work_t work[] = {
+	static const t_work_t work[] = {
 		pin_and_unpin, pin_and_unpin, pin_and_close, map_and_unmap
 	};
-	struct job jobs[4] = {};
+	struct t_job jobs[4] = {};
 
 	ASSERT_EQ(0, t_create_access(self->fd, self->ioas, NEEDS_PIN,
 				     &jobs[0].access));
@@ -339,10 +281,10 @@ TEST_F(access_race, several_who_pin)
 
 TEST_F(access_race, pin_while_domains_come)
 {
-	static const work_t work[] = {
+	static const t_work_t work[] = {
 		pin_and_unpin, copy, attach_and_detach, map_and_unmap
 	};
-	struct job jobs[4] = {};
+	struct t_job jobs[4] = {};
 
 	ASSERT_EQ(0, t_create_access(self->fd, self->ioas, NEEDS_PIN,
 				     &jobs[0].access));
@@ -353,8 +295,8 @@ TEST_F(access_race, pin_while_domains_come)
 
 TEST_F(access_race, copy_while_unmapped)
 {
-	static const work_t work[] = { copy, copy, map_and_unmap };
-	struct job jobs[3] = {};
+	static const t_work_t work[] = { copy, copy, map_and_unmap };
+	struct t_job jobs[3] = {};
 
 	ASSERT_EQ(0, t_create_access(self->fd, self->ioas, 0,
 				     &jobs[0].access));
@@ -365,10 +307,10 @@ TEST_F(access_race, copy_while_unmapped)
 
 TEST_F(access_race, pin_while_moved)
 {
-	static const work_t work[] = {
+	static const t_work_t work[] = {
 		pin_and_unpin, copy, move, map_and_unmap
 	};
-	struct job jobs[4] = {};
+	struct t_job jobs[4] = {};
 	unsigned int i;
 
 	/* The same memory at the same IOVAs there, and it stays. */
@@ -706,7 +648,7 @@ TEST_F(access_race, killed_while_pinning)
 
 TEST_F(access_race, close_while_pinning)
 {
-	struct job job = {
+	struct t_job job = {
 		.fd = self->fd,
 		.ioas = self->ioas,
 		.buf = self->buf,

@@ -6,14 +6,12 @@
  * thread may be answered follows from what the others do; anything else fails
  * the test, and so does a pin that is left.
  */
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/time.h>
 
 #include "util.h"
 
-#define SECONDS 3
 #define SLOT_PAGES 8
 
 FIXTURE(race)
@@ -49,62 +47,36 @@ FIXTURE_TEARDOWN(race)
 	close(fd);
 }
 
-/* What a thread is given, and what it has to tell. */
-struct job {
-	int fd;
-	uint32_t ioas, hwpt, idev;
-	char *buf;
-	uint64_t base, seed;
-	bool *stop;
-	/* A second address space */
-	uint32_t other;
-	unsigned long done, refused;
-	/* The first answer that can't be right */
-	int wrong;
-	const char *where;
-};
-
-static bool stopped(struct job *job)
-{
-	return __atomic_load_n(job->stop, __ATOMIC_RELAXED) || job->wrong;
-}
-
-static void wrong(struct job *job, const char *where, int err)
-{
-	job->where = where;
-	job->wrong = err ?: -1;
-}
-
 /* MAP, look, UNMAP in a window nobody else uses: nothing may ever fail. */
 static void *map_alone(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
 	uint64_t iova, done, length;
 	uint32_t page;
 	int err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		page = t_random(&job->seed) % 32;
 		length = (1 + t_random(&job->seed) % 32) * T_PAGE;
 		iova = job->base + page * T_PAGE;
 		err = t_map_at(job->fd, job->ioas, job->buf, length, iova);
 		if (err) {
-			wrong(job, "map", err);
+			t_wrong(job, "map", err);
 			break;
 		}
 		err = t_check_map(job->fd, job->hwpt, iova, length, job->buf);
 		if (err) {
-			wrong(job, "check", err);
+			t_wrong(job, "check", err);
 			break;
 		}
 		err = t_unmap(job->fd, job->ioas, iova, length, &done);
 		if (err || done != length) {
-			wrong(job, "unmap", err);
+			t_wrong(job, "unmap", err);
 			break;
 		}
 		err = t_check_map(job->fd, job->hwpt, iova, T_PAGE, job->buf);
 		if (err != EINVAL) {
-			wrong(job, "check of nothing", err);
+			t_wrong(job, "check of nothing", err);
 			break;
 		}
 		job->done++;
@@ -115,17 +87,17 @@ static void *map_alone(void *arg)
 /* The same with the kernel choosing the address */
 static void *map_anywhere(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
 	uint64_t iova[4], length;
 	int err, i;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		length = (1 + t_random(&job->seed) % 8) * T_PAGE;
 		for (i = 0; i < 4; i++) {
 			err = t_map_any(job->fd, job->ioas, job->buf, length,
 					&iova[i]);
 			if (err) {
-				wrong(job, "map", err);
+				t_wrong(job, "map", err);
 				return NULL;
 			}
 		}
@@ -136,7 +108,7 @@ static void *map_anywhere(void *arg)
 				err = t_unmap(job->fd, job->ioas, iova[i],
 					      length, NULL);
 			if (err) {
-				wrong(job, "check or unmap", err);
+				t_wrong(job, "check or unmap", err);
 				return NULL;
 			}
 		}
@@ -148,11 +120,11 @@ static void *map_anywhere(void *arg)
 /* MAP and UNMAP in a window all share */
 static void *map_together(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
 	uint64_t iova, length;
 	int err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		iova = job->base + t_random(&job->seed) % 16 * T_PAGE;
 		length = (1 + t_random(&job->seed) % 8) * T_PAGE;
 		switch (t_random(&job->seed) % 4) {
@@ -161,17 +133,17 @@ static void *map_together(void *arg)
 			err = t_map_at(job->fd, job->ioas, job->buf, length,
 				       iova);
 			if (err && err != EEXIST)
-				wrong(job, "map", err);
+				t_wrong(job, "map", err);
 			break;
 		case 2:
 			err = t_unmap(job->fd, job->ioas, iova, length, NULL);
 			if (err && err != ENOENT && err != EBUSY)
-				wrong(job, "unmap", err);
+				t_wrong(job, "unmap", err);
 			break;
 		default:
 			err = t_unmap_all(job->fd, job->ioas, NULL);
 			if (err && err != EBUSY)
-				wrong(job, "unmap all", err);
+				t_wrong(job, "unmap all", err);
 		}
 		if (err)
 			job->refused++;
@@ -184,11 +156,11 @@ static void *map_together(void *arg)
 /* COPY out of the address space others work in, and away with it */
 static void *copy_along(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
 	uint64_t iova, from, length;
 	int err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		from = job->base + t_random(&job->seed) % 16 * T_PAGE;
 		length = (1 + t_random(&job->seed) % 4) * T_PAGE;
 		err = t_copy(job->fd, job->other, job->ioas, from, length,
@@ -200,7 +172,7 @@ static void *copy_along(void *arg)
 		if (!err)
 			err = t_unmap_all(job->fd, job->other, NULL);
 		if (err) {
-			wrong(job, "copy", err);
+			t_wrong(job, "copy", err);
 			break;
 		}
 		job->done++;
@@ -211,25 +183,25 @@ static void *copy_along(void *arg)
 /* Page tables come and go; each must be complete at once. */
 static void *make_tables(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
 	uint32_t hwpt;
 	int err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		err = t_hwpt_alloc(job->fd, job->idev, job->ioas, 0, &hwpt);
 		if (err) {
-			wrong(job, "alloc", err);
+			t_wrong(job, "alloc", err);
 			break;
 		}
 		err = t_check_map(job->fd, hwpt, job->base, SLOT_PAGES * T_PAGE,
 				  job->buf);
 		if (err) {
-			wrong(job, "check", err);
+			t_wrong(job, "check", err);
 			break;
 		}
 		err = t_destroy(job->fd, hwpt);
 		if (err) {
-			wrong(job, "destroy", err);
+			t_wrong(job, "destroy", err);
 			break;
 		}
 		job->done++;
@@ -240,24 +212,24 @@ static void *make_tables(void *arg)
 /* Devices come and go. */
 static void *make_devices(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
 	uint32_t stdev;
 	int err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		err = t_mock(job->fd, job->ioas, &stdev, NULL, NULL);
 		if (err) {
-			wrong(job, "attach", err);
+			t_wrong(job, "attach", err);
 			break;
 		}
 		err = t_mock_replace(job->fd, stdev, job->other, NULL);
 		if (err) {
-			wrong(job, "replace", err);
+			t_wrong(job, "replace", err);
 			break;
 		}
 		err = t_destroy(job->fd, stdev);
 		if (err) {
-			wrong(job, "destroy", err);
+			t_wrong(job, "destroy", err);
 			break;
 		}
 		job->done++;
@@ -267,11 +239,11 @@ static void *make_devices(void *arg)
 
 static void *make_address_spaces(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
 	uint32_t ioas;
 	int err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		err = t_ioas_alloc(job->fd, &ioas);
 		if (!err)
 			err = t_map_at(job->fd, ioas, job->buf,
@@ -279,7 +251,7 @@ static void *make_address_spaces(void *arg)
 		if (!err)
 			err = t_destroy(job->fd, ioas);
 		if (err) {
-			wrong(job, "address space", err);
+			t_wrong(job, "address space", err);
 			break;
 		}
 		job->done++;
@@ -287,33 +259,10 @@ static void *make_address_spaces(void *arg)
 	return NULL;
 }
 
-typedef void *(*work_t)(void *);
-
-static void run(struct __test_metadata *_metadata, struct job *jobs,
-		const work_t *works, unsigned int count)
+static struct t_job job(const struct _test_data_race *self, uint64_t seed,
+			uint64_t base)
 {
-	pthread_t threads[8];
-	unsigned int i;
-
-	for (i = 0; i < count; i++)
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, works[i],
-					    &jobs[i]));
-	sleep(SECONDS);
-	__atomic_store_n(jobs->stop, true, __ATOMIC_RELAXED);
-	for (i = 0; i < count; i++) {
-		pthread_join(threads[i], NULL);
-		EXPECT_EQ(0, jobs[i].wrong)
-			TH_LOG("thread %u: %s: %s", i, jobs[i].where,
-			       strerror(jobs[i].wrong));
-		EXPECT_LT(0, jobs[i].done)
-			TH_LOG("thread %u did nothing", i);
-	}
-}
-
-static struct job job(const struct _test_data_race *self, uint64_t seed,
-		      uint64_t base)
-{
-	return (struct job) {
+	return (struct t_job) {
 		.fd = self->fd,
 		.ioas = self->ioas,
 		.hwpt = self->hwpt,
@@ -327,78 +276,67 @@ static struct job job(const struct _test_data_race *self, uint64_t seed,
 
 TEST_F(race, windows_of_their_own)
 {
-	struct job jobs[] = {
+	struct t_job jobs[] = {
 		job(self, 1, T_BASE), job(self, 2, T_BASE + 0x1000000),
 		job(self, 3, T_BASE + 0x2000000),
 	};
-	work_t works[] = { map_alone, map_alone, map_alone };
+	t_work_t works[] = { map_alone, map_alone, map_alone };
 
-	run(_metadata, jobs, works, 3);
+	t_run(_metadata, works, jobs, 3);
 	EXPECT_EQ(0, t_check_refs(self->fd, self->buf, self->length, 0));
 }
 
 TEST_F(race, addresses_by_the_kernel)
 {
-	struct job jobs[] = {
+	struct t_job jobs[] = {
 		job(self, 1, T_BASE), job(self, 2, T_BASE),
 		job(self, 3, T_BASE + 0x40000000),
 	};
-	work_t works[] = { map_anywhere, map_anywhere, map_alone };
+	t_work_t works[] = { map_anywhere, map_anywhere, map_alone };
 
-	run(_metadata, jobs, works, 3);
+	t_run(_metadata, works, jobs, 3);
 	EXPECT_EQ(0, t_check_refs(self->fd, self->buf, self->length, 0));
 }
 
 TEST_F(race, one_window_for_all)
 {
-	struct job jobs[] = {
+	struct t_job jobs[] = {
 		job(self, 1, T_BASE), job(self, 2, T_BASE), job(self, 3, T_BASE),
 	};
-	work_t works[] = { map_together, map_together, map_together };
+	t_work_t works[] = { map_together, map_together, map_together };
 
-	run(_metadata, jobs, works, 3);
+	t_run(_metadata, works, jobs, 3);
 	EXPECT_EQ(0, t_unmap_all(self->fd, self->ioas, NULL));
 	EXPECT_EQ(0, t_check_refs(self->fd, self->buf, self->length, 0));
 }
 
 TEST_F(race, one_window_lazily)
 {
-	struct job jobs[] = {
+	struct t_job jobs[] = {
 		job(self, 1, T_BASE), job(self, 2, T_BASE),
 		job(self, 3, T_BASE),
 	};
-	work_t works[] = { map_together, map_together, map_together };
+	t_work_t works[] = { map_together, map_together, map_together };
 	unsigned int i;
 	uint32_t lazy;
 
 	ASSERT_EQ(0, t_ioas_alloc(self->fd, &lazy));
 	for (i = 0; i < 3; i++)
 		jobs[i].ioas = lazy;
-	run(_metadata, jobs, works, 3);
+	t_run(_metadata, works, jobs, 3);
 	EXPECT_EQ(0, t_unmap_all(self->fd, lazy, NULL));
 }
 
 TEST_F(race, copy_while_unmapped)
 {
-	struct job jobs[] = { job(self, 1, T_BASE), job(self, 2, T_BASE) };
-	pthread_t thread[2];
+	struct t_job jobs[] = { job(self, 1, T_BASE), job(self, 2, T_BASE) };
+	t_work_t works[] = { map_together, copy_along };
 	uint32_t other;
 
 	ASSERT_EQ(0, t_ioas_alloc(self->fd, &other));
 	ASSERT_EQ(0, t_mock(self->fd, other, NULL, NULL, NULL));
 	jobs[1].other = other;
-	/* Not run(): that all copies are refused is possible and no failure. */
-	ASSERT_EQ(0, pthread_create(&thread[0], NULL, map_together, &jobs[0]));
-	ASSERT_EQ(0, pthread_create(&thread[1], NULL, copy_along, &jobs[1]));
-	sleep(SECONDS);
-	__atomic_store_n(&self->stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread[0], NULL);
-	pthread_join(thread[1], NULL);
-	EXPECT_EQ(0, jobs[0].wrong)
-		TH_LOG("%s", jobs[0].where);
-	EXPECT_EQ(0, jobs[1].wrong)
-		TH_LOG("%s", jobs[1].where);
-	EXPECT_LT(0, jobs[1].done + jobs[1].refused);
+	t_run(_metadata, works, jobs, 2);
 	EXPECT_EQ(0, t_unmap_all(self->fd, self->ioas, NULL));
 	EXPECT_EQ(0, t_unmap_all(self->fd, other, NULL));
 	EXPECT_EQ(0, t_check_refs(self->fd, self->buf, self->length, 0));
@@ -406,27 +344,27 @@ TEST_F(race, copy_while_unmapped)
 
 TEST_F(race, tables_while_mapping)
 {
-	struct job jobs[] = {
+	struct t_job jobs[] = {
 		job(self, 1, T_BASE + 0x1000000),
 		job(self, 2, T_BASE + 0x2000000),
 		job(self, 3, T_BASE), job(self, 4, T_BASE),
 	};
-	work_t works[] = { map_alone, map_alone, make_tables, make_tables };
+	t_work_t works[] = { map_alone, map_alone, make_tables, make_tables };
 
 	/* This one is there all the time and in every table. */
 	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf,
 			      SLOT_PAGES * T_PAGE, T_BASE));
-	run(_metadata, jobs, works, 4);
+	t_run(_metadata, works, jobs, 4);
 	EXPECT_EQ(0, t_check_refs(self->fd, self->buf, SLOT_PAGES * T_PAGE, 1));
 }
 
 TEST_F(race, devices_while_mapping)
 {
-	struct job jobs[] = {
+	struct t_job jobs[] = {
 		job(self, 1, T_BASE), job(self, 2, T_BASE),
 		job(self, 3, T_BASE),
 	};
-	work_t works[] = { make_devices, make_devices, map_alone };
+	t_work_t works[] = { make_devices, make_devices, map_alone };
 	uint32_t one, two, hwpt;
 
 	ASSERT_EQ(0, t_ioas_alloc(self->fd, &one));
@@ -439,18 +377,21 @@ TEST_F(race, devices_while_mapping)
 	jobs[1].other = one;
 	jobs[2].ioas = one;
 	jobs[2].hwpt = hwpt;
-	run(_metadata, jobs, works, 3);
+	t_run(_metadata, works, jobs, 3);
 	EXPECT_EQ(0, t_check_refs(self->fd, self->buf, self->length, 0));
 }
 
 TEST_F(race, objects)
 {
-	struct job jobs[] = { job(self, 7, T_BASE), job(self, 7, T_BASE), job(self, 3, T_BASE) };
-	work_t works[] = {
+	struct t_job jobs[] = {
+		job(self, 7, T_BASE), job(self, 7, T_BASE),
+		job(self, 3, T_BASE),
+	};
+	t_work_t works[] = {
 		make_address_spaces, make_address_spaces, map_alone,
 	};
 
-	run(_metadata, jobs, works, 3);
+	t_run(_metadata, works, jobs, 3);
 }
 
 /* Two threads that want the same ID gone: one gets it. */
@@ -808,7 +749,7 @@ TEST_F(race, killed_while_mapping)
 
 TEST_F(race, killed_while_others_map)
 {
-	struct job jobs[] = { job(self, 1, T_BASE + 0x10000000) };
+	struct t_job jobs[] = { job(self, 1, T_BASE + 0x10000000) };
 	size_t length = 16UL << 20;
 	int status, round;
 	struct shared s;

@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/iommufd.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -695,6 +696,89 @@ static inline double t_seconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/*
+ * Threads that work against each other. Each is given what it needs of the
+ * first part, counts in the second, and ends when it is stopped or has something
+ * to tell.
+ */
+struct t_job {
+	int fd, access;
+	uint32_t ioas, other, hwpt, idev, flags;
+	char *buf;
+	uint64_t base, seed;
+	bool *stop;
+	void *self;
+
+	unsigned long done, refused;
+	/* The first answer that can't be right */
+	int wrong;
+	const char *where;
+	pthread_t thread;
+};
+
+typedef void *(*t_work_t)(void *);
+
+/* How long threads work, and how long until each has to have done something */
+#define T_SECONDS 3
+#define T_SECONDS_MAX 60
+
+static inline bool t_stopped(struct t_job *job)
+{
+	return __atomic_load_n(job->stop, __ATOMIC_RELAXED) || job->wrong;
+}
+
+static inline void t_wrong(struct t_job *job, const char *where, int err)
+{
+	job->where = where;
+	__atomic_store_n(&job->wrong, err ?: -1, __ATOMIC_RELAXED);
+}
+
+/* For who uses mappings that come and go: there, not there, on its way out */
+static inline bool t_expected(struct t_job *job, const char *where, int err)
+{
+	switch (err) {
+	case 0:
+		job->done++;
+		return true;
+	case ENOENT:
+	case EINVAL:
+		job->refused++;
+		return true;
+	}
+	t_wrong(job, where, err);
+	return false;
+}
+
+static inline void t_run(struct __test_metadata *_metadata,
+			 const t_work_t *work, struct t_job *jobs,
+			 unsigned int n)
+{
+	double end = t_seconds() + T_SECONDS_MAX;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(0, pthread_create(&jobs[i].thread, NULL, work[i],
+					    &jobs[i]));
+	sleep(T_SECONDS);
+	/* On a slow machine one may still be at its first step. */
+	for (i = 0; i < n; i++)
+		while (!__atomic_load_n(&jobs[i].done, __ATOMIC_RELAXED) &&
+		       !__atomic_load_n(&jobs[i].wrong, __ATOMIC_RELAXED) &&
+		       t_seconds() < end)
+			usleep(100000);
+	__atomic_store_n(jobs->stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < n; i++) {
+		pthread_join(jobs[i].thread, NULL);
+		EXPECT_EQ(0, jobs[i].wrong)
+			TH_LOG("thread %u: %s: %d", i, jobs[i].where,
+			       jobs[i].wrong);
+		EXPECT_LT(0, jobs[i].done)
+			TH_LOG("thread %u did nothing", i);
+		TH_LOG("thread %u: %lu done, %lu refused", i, jobs[i].done,
+		       jobs[i].refused);
+	}
 }
 
 #define T_NO_MOCK "kernel without CONFIG_IOMMUFD_TEST"

@@ -11,7 +11,6 @@
  */
 #include <glob.h>
 #include <linux/vfio.h>
-#include <pthread.h>
 #include <sys/wait.h>
 
 #include "module/iofd_mdev.h"
@@ -22,7 +21,6 @@
 #define TYPES "/sys/class/mdev_bus/" IOFD_MDEV_PARENT "/mdev_supported_types"
 
 #define PAGES 32
-#define SECONDS 3
 
 /* By which way the device is opened */
 enum way {
@@ -689,78 +687,48 @@ TEST_F(vfio_mdev, bind_and_attach_errors)
 
 /* Threads */
 
-struct job {
-	struct _test_data_vfio_mdev *self;
-	uint32_t flags;
-	/* The other address space, for who moves */
-	uint32_t other;
-	uint64_t seed;
-	unsigned long done, refused;
-	int wrong;
-	const char *where;
-	pthread_t thread;
-};
-
-static bool stopped(struct job *job)
-{
-	return __atomic_load_n(&job->self->stop, __ATOMIC_RELAXED) ||
-	       job->wrong;
-}
-
-/* There, not there, on its way out */
-static bool expected(struct job *job, const char *where, int err)
-{
-	if (!err) {
-		job->done++;
-	} else if (err == ENOENT || err == EINVAL) {
-		job->refused++;
-	} else {
-		job->where = where;
-		job->wrong = err;
-	}
-	return !job->wrong;
-}
-
 #define RACE_AREAS 4
 #define RACE_AREA (PAGES / RACE_AREAS)
 
 static void *pin_in_turns(void *arg)
 {
-	struct job *job = arg;
-	int dev = job->self->dev, err;
+	struct t_job *job = arg;
+	struct _test_data_vfio_mdev *self = job->self;
+	int dev = self->dev, err;
 	uint32_t at, n;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		at = t_random(&job->seed) % (PAGES - 1);
 		n = 1 + t_random(&job->seed) % (PAGES - at);
 		err = pin(dev, T_BASE + at * T_PAGE, n,
-			  job->self->buf + at * T_PAGE, job->flags);
-		if (!expected(job, "pin", err) || err)
+			  self->buf + at * T_PAGE, job->flags);
+		if (!t_expected(job, "pin", err) || err)
 			continue;
 		err = unpin(dev, T_BASE + at * T_PAGE, n, job->flags);
 		/* It may have been taken away. */
 		if (err && err != ENOENT)
-			expected(job, "unpin", EPROTO);
+			t_wrong(job, "unpin", err);
 	}
 	return NULL;
 }
 
 static void *copy_in_turns(void *arg)
 {
-	struct job *job = arg;
+	struct t_job *job = arg;
+	struct _test_data_vfio_mdev *self = job->self;
 	char *data = malloc(PAGES * T_PAGE);
 	uint32_t at, n, by;
 	int err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		at = t_random(&job->seed) % (PAGES * T_PAGE - 1);
 		n = 1 + t_random(&job->seed) % (PAGES * T_PAGE - at);
 		by = t_random(&job->seed) & 1 ? IOFD_MDEV_KTHREAD : 0;
-		err = rw(job->self->dev, T_BASE + at, data, n, by);
-		if (!expected(job, "read", err) || err)
+		err = rw(self->dev, T_BASE + at, data, n, by);
+		if (!t_expected(job, "read", err) || err)
 			continue;
-		if (memcmp(data, job->self->buf + at, n))
-			expected(job, "what was read", EPROTO);
+		if (memcmp(data, self->buf + at, n))
+			t_wrong(job, "what was read", 0);
 	}
 	free(data);
 	return NULL;
@@ -771,18 +739,18 @@ static void *map_in_turns(void *arg)
 {
 	bool mapped[RACE_AREAS] = {};
 	size_t area = RACE_AREA * T_PAGE;
-	struct job *job = arg;
+	struct t_job *job = arg;
+	struct _test_data_vfio_mdev *self = job->self;
 	int err, i;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		i = t_random(&job->seed) % RACE_AREAS;
 		err = mapped[i] ?
-		      unmap(job->self, T_BASE + i * area, area) :
-		      map(job->self, job->self->buf + i * area, area,
+		      unmap(self, T_BASE + i * area, area) :
+		      map(self, self->buf + i * area, area,
 			  T_BASE + i * area);
 		if (err) {
-			job->where = mapped[i] ? "unmap" : "map";
-			job->wrong = err;
+			t_wrong(job, mapped[i] ? "unmap" : "map", err);
 			break;
 		}
 		mapped[i] = !mapped[i];
@@ -793,10 +761,11 @@ static void *map_in_turns(void *arg)
 
 static void *move_in_turns(void *arg)
 {
-	struct job *job = arg;
-	int dev = job->self->dev, err;
+	struct t_job *job = arg;
+	struct _test_data_vfio_mdev *self = job->self;
+	int dev = self->dev, err;
 
-	while (!stopped(job)) {
+	while (!t_stopped(job)) {
 		switch (t_random(&job->seed) % 3) {
 		case 0:
 			err = detach(dev);
@@ -805,11 +774,10 @@ static void *move_in_turns(void *arg)
 			err = attach(dev, job->other);
 			break;
 		default:
-			err = attach(dev, job->self->ioas);
+			err = attach(dev, self->ioas);
 		}
 		if (err) {
-			job->where = "move";
-			job->wrong = err;
+			t_wrong(job, "move", err);
 			break;
 		}
 		job->done++;
@@ -818,8 +786,8 @@ static void *move_in_turns(void *arg)
 }
 
 static void run(struct __test_metadata *_metadata,
-		struct _test_data_vfio_mdev *self, void *(*const work[])(void *),
-		struct job *jobs, unsigned int n)
+		struct _test_data_vfio_mdev *self, const t_work_t *work,
+		struct t_job *jobs, unsigned int n)
 {
 	uint64_t seed = time(NULL);
 	unsigned int i;
@@ -827,30 +795,19 @@ static void run(struct __test_metadata *_metadata,
 	TH_LOG("seed %#llx", (unsigned long long)seed);
 	for (i = 0; i < n; i++) {
 		jobs[i].self = self;
+		jobs[i].stop = &self->stop;
 		jobs[i].seed = (seed + i) * 2 + 1;
-		ASSERT_EQ(0, pthread_create(&jobs[i].thread, NULL, work[i],
-					    &jobs[i]));
 	}
-	sleep(SECONDS);
-	__atomic_store_n(&self->stop, true, __ATOMIC_RELAXED);
-	for (i = 0; i < n; i++) {
-		pthread_join(jobs[i].thread, NULL);
-		EXPECT_EQ(0, jobs[i].wrong)
-			TH_LOG("thread %u: %s: %s", i, jobs[i].where,
-			       strerror(jobs[i].wrong));
-		EXPECT_LT(0, jobs[i].done);
-		TH_LOG("thread %u: %lu done, %lu refused", i, jobs[i].done,
-		       jobs[i].refused);
-	}
+	t_run(_metadata, work, jobs, n);
 	EXPECT_EQ(0, refs(self->buf, PAGES, 0));
 }
 
 TEST_F(vfio_mdev, pin_while_unmapped)
 {
-	static void *(*const work[])(void *) = {
+	static const t_work_t work[] = {
 		pin_in_turns, copy_in_turns, map_in_turns
 	};
-	struct job jobs[3] = {};
+	struct t_job jobs[3] = {};
 
 	if (self->way == CONTAINER)
 		SKIP(return, "type1: dma_unmap() under a lock that unpinning takes");
@@ -860,10 +817,10 @@ TEST_F(vfio_mdev, pin_while_unmapped)
 /* A driver that pins and unpins without the lock of its dma_unmap() */
 TEST_F(vfio_mdev, pin_unlocked_while_unmapped)
 {
-	static void *(*const work[])(void *) = {
+	static const t_work_t work[] = {
 		pin_in_turns, pin_in_turns, map_in_turns
 	};
-	struct job jobs[3] = {
+	struct t_job jobs[3] = {
 		{ .flags = IOFD_MDEV_UNLOCKED },
 		{ .flags = IOFD_MDEV_UNLOCKED },
 	};
@@ -875,10 +832,10 @@ TEST_F(vfio_mdev, pin_unlocked_while_unmapped)
 
 TEST_F(vfio_mdev, pin_while_moved)
 {
-	static void *(*const work[])(void *) = {
+	static const t_work_t work[] = {
 		pin_in_turns, copy_in_turns, map_in_turns, move_in_turns
 	};
-	struct job jobs[4] = {};
+	struct t_job jobs[4] = {};
 
 	if (self->way != CDEV)
 		SKIP(return, "only the character device is attached by ioctl");
