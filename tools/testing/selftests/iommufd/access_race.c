@@ -480,6 +480,128 @@ TEST_F(access_race, unmap_meets_a_slow_pin)
 	close(second);
 }
 
+/* A pin that waits, and then finds that its last page can't be had */
+TEST_F(access_race, unmap_meets_a_pin_that_fails)
+{
+	struct call pin, unmap;
+	unsigned int round;
+	struct slow slow;
+	int second, err;
+
+	ASSERT_EQ(0, t_create_access(self->fd, self->ioas, NEEDS_PIN, &second));
+	for (round = 0; round < 20; round++) {
+		err = slow_init(&slow, 4 * T_PAGE);
+		if (err == SLOW_ABSENT)
+			SKIP(return, "kernel without userfaultfd");
+		ASSERT_EQ(0, err);
+		pin = (struct call) {
+			.fd = self->fd,
+			.ioas = self->ioas,
+			.iova = T_BASE,
+			.length = slow.length,
+		};
+		ASSERT_EQ(0, t_map_at(self->fd, self->ioas, slow.va,
+				      slow.length, T_BASE));
+		ASSERT_EQ(0, munmap(slow.va + 3 * T_PAGE, T_PAGE));
+		slow.length -= T_PAGE;
+		ASSERT_EQ(0, t_create_access(self->fd, self->ioas, NEEDS_PIN,
+					     &pin.access));
+		unmap = pin;
+		ASSERT_EQ(0, pthread_create(&pin.thread, NULL, call_pin, &pin));
+		ASSERT_TRUE(slow_wanted(&slow));
+		ASSERT_EQ(0, pthread_create(&unmap.thread, NULL, call_unmap,
+					    &unmap));
+		/* Once the area is closed the unmap waits for the pin. */
+		while (t_access_rw(self->fd, second, T_BASE + 3 * T_PAGE,
+				   self->buf, 1, 0) != EINVAL)
+			ASSERT_FALSE(is_done(&unmap));
+		EXPECT_FALSE(is_done(&pin));
+		EXPECT_FALSE(is_done(&unmap));
+		ASSERT_TRUE(slow_come(&slow));
+		pthread_join(pin.thread, NULL);
+		pthread_join(unmap.thread, NULL);
+		ASSERT_EQ(EFAULT, pin.err);
+		ASSERT_EQ(0, unmap.err);
+		EXPECT_EQ(0, t_check_refs(self->fd, slow.va, slow.length, 0));
+		EXPECT_EQ(ENOENT, t_unmap(self->fd, self->ioas, T_BASE,
+					  4 * T_PAGE, NULL));
+		close(pin.access);
+		close(slow.uffd);
+		munmap(slow.va, slow.length);
+	}
+	close(second);
+}
+
+/* The first pages are pinned and the last is not there. */
+static void *pin_in_vain(void *arg)
+{
+	struct t_job *job = arg;
+	int err;
+
+	while (!t_stopped(job)) {
+		err = t_pin(job->fd, job->access, job->base, 2 * T_PAGE, NULL,
+			    0, NULL);
+		if (err == EFAULT)
+			job->done++;
+		else if (err == ENOENT || err == EINVAL)
+			job->refused++;
+		else
+			t_wrong(job, "pin", err);
+	}
+	return NULL;
+}
+
+static void *map_in_vain(void *arg)
+{
+	struct t_job *job = arg;
+	int err;
+
+	while (!t_stopped(job)) {
+		err = t_map_at(job->fd, job->ioas, job->buf, 2 * T_PAGE,
+			       job->base);
+		if (!err) {
+			/* Let it be found. */
+			usleep(t_random(&job->seed) % 2000);
+			err = t_unmap(job->fd, job->ioas, job->base, 2 * T_PAGE,
+				      NULL);
+		}
+		if (err)
+			t_wrong(job, "map or unmap", err);
+		job->done++;
+	}
+	return NULL;
+}
+
+TEST_F(access_race, failing_pins_while_unmapped)
+{
+	static const t_work_t work[] = {
+		pin_in_vain, pin_in_vain, pin_in_vain, map_in_vain
+	};
+	struct t_job jobs[4] = {};
+	unsigned int i;
+	char *va;
+
+	va = t_alloc(2 * T_PAGE);
+	ASSERT_NE(NULL, va);
+	ASSERT_EQ(0, munmap(va + T_PAGE, T_PAGE));
+	for (i = 0; i < 4; i++) {
+		jobs[i].fd = self->fd;
+		jobs[i].ioas = self->ioas;
+		jobs[i].base = T_BASE;
+		jobs[i].buf = va;
+		jobs[i].seed = i + 1;
+		jobs[i].stop = &self->stop;
+	}
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, t_create_access(self->fd, self->ioas, NEEDS_PIN,
+					     &jobs[i].access));
+	t_run(_metadata, work, jobs, 4);
+	for (i = 0; i < 3; i++)
+		close(jobs[i].access);
+	EXPECT_EQ(0, t_check_refs(self->fd, va, T_PAGE, 0));
+	munmap(va, T_PAGE);
+}
+
 TEST_F(access_race, move_meets_a_slow_pin)
 {
 	struct call pin = {}, replace;
