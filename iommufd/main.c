@@ -21,6 +21,7 @@
 #include "base/check.h"
 #include "device/device.h"
 #include "iommufd_test.h"
+#include "memory/cgroup.h"
 #include "memory/pages.h"
 #include "object/access.h"
 #include "object/ctx.h"
@@ -254,9 +255,12 @@ static int __init iofd_init(void)
 	int rc;
 
 	iofd_fault_init();
-	rc = iofd_user_pages_init();
+	rc = iofd_cgroup_init();
 	if (rc)
 		goto err_fault;
+	rc = iofd_user_pages_init();
+	if (rc)
+		goto err_cgroup;
 	rc = iofd_file_pages_init();
 	if (rc)
 		goto err_user;
@@ -274,6 +278,8 @@ err_file:
 	iofd_file_pages_exit();
 err_user:
 	iofd_user_pages_exit();
+err_cgroup:
+	iofd_cgroup_exit();
 err_fault:
 	iofd_fault_exit();
 	return rc;
@@ -285,6 +291,7 @@ static void __exit iofd_exit(void)
 	misc_deregister(&iofd_misc);
 	iofd_file_pages_exit();
 	iofd_user_pages_exit();
+	iofd_cgroup_exit();
 	iofd_fault_exit();
 }
 

@@ -192,6 +192,7 @@ static void file_release(struct iofd_pages *pages)
 static const struct iofd_pages_source file_source = {
 	.name = "file",
 	.room = offsetof(struct iofd_file_pages, room),
+	.ownerless = true,
 	.pin = file_pin,
 	.unpin = iofd_unpin_pages,
 	.release = file_release,

@@ -18,7 +18,8 @@
  * Invariants, under the set's lock:
  *
  * 1. an index is pinned iff at least one hold covers it, and it is pinned once;
- * 2. npinned == covered indices == pages charged to the payer;
+ * 2. npinned == covered indices == pages charged to the payer, and to its
+ *    successor while there is one;
  * 3. nothing is pinned before it is charged, a refused charge leaves nothing;
  * 4. release allocates nothing and cannot fail.
  *
@@ -65,6 +66,7 @@ static void pages_free(struct kref *kref)
 
 	WARN_ON(!RB_EMPTY_ROOT(&pages->holds.rb_root));
 	WARN_ON(pages->npinned);
+	WARN_ON(pages->successor);
 	iofd_runs_fini(&pages->runs);
 	mutex_destroy(&pages->lock);
 	iofd_payer_fini(&pages->payer);
@@ -119,6 +121,30 @@ static void scratch_fini(struct iofd_pin_scratch *scratch)
 		kfree(scratch->pfns);
 }
 
+static void uncharge(struct iofd_pages *pages, unsigned long npages)
+{
+	lockdep_assert_held(&pages->lock);
+
+	if (pages->successor)
+		iofd_uncharge(pages->successor, npages);
+	iofd_uncharge(&pages->payer, npages);
+}
+
+static int charge(struct iofd_pages *pages, unsigned long npages)
+{
+	int rc;
+
+	lockdep_assert_held(&pages->lock);
+
+	rc = iofd_charge(&pages->payer, npages);
+	if (rc || !pages->successor)
+		return rc;
+	rc = iofd_charge(pages->successor, npages);
+	if (rc)
+		iofd_uncharge(&pages->payer, npages);
+	return rc;
+}
+
 /* Unpin [first, last], all of it pinned and covered by no hold, and uncharge. */
 static void unpin_range(struct iofd_pages *pages, unsigned long first,
 			unsigned long last)
@@ -133,7 +159,7 @@ static void unpin_range(struct iofd_pages *pages, unsigned long first,
 		cond_resched();
 	}
 	pages->npinned -= last - first + 1;
-	iofd_uncharge(&pages->payer, last - first + 1);
+	uncharge(pages, last - first + 1);
 }
 
 /* Charge and pin [first, last], none of it pinned: all of it or nothing. */
@@ -151,7 +177,7 @@ static int pin_range(struct iofd_pages *pages, unsigned long first,
 	rc = scratch_init(&scratch, nr);
 	if (rc)
 		return rc;
-	rc = iofd_charge(&pages->payer, nr);
+	rc = charge(pages, nr);
 	if (rc)
 		goto out_scratch;
 
@@ -179,7 +205,7 @@ out_unpin:
 	/* unpin_range() uncharges what was pinned, the rest is done here. */
 	if (index > first)
 		unpin_range(pages, first, index - 1);
-	iofd_uncharge(&pages->payer, last - index + 1);
+	uncharge(pages, last - index + 1);
 out_scratch:
 	scratch_fini(&scratch);
 	return rc;
@@ -394,6 +420,75 @@ void iofd_pages_unpin(struct iofd_pages *pages, unsigned long byte,
 		release_locked(pages, hold);
 		kfree(hold);
 	}
+	mutex_unlock(&pages->lock);
+}
+
+/**
+ * iofd_pages_can_change_payer - may another process pay for the set?
+ * @pages: page set
+ *
+ * Return: true if its memory is not that of a process.
+ */
+bool iofd_pages_can_change_payer(struct iofd_pages *pages)
+{
+	return pages->source->ownerless;
+}
+
+/**
+ * iofd_pages_prepare_payer - make the calling task the successor of the payer
+ * @pages: page set that can change its payer; if it has a successor already,
+ *         that is the calling task
+ *
+ * From now on both are charged, until iofd_pages_commit_payer() or
+ * iofd_pages_cancel_payer().
+ *
+ * Return: 0; -ENOMEM no memory, or over a limit of the calling task.
+ */
+int iofd_pages_prepare_payer(struct iofd_pages *pages)
+{
+	struct iofd_payer *next;
+	int rc = 0;
+
+	next = kzalloc_obj(*next, GFP_KERNEL_ACCOUNT);
+	if (!next)
+		return -ENOMEM;
+	mutex_lock(&pages->lock);
+	if (!pages->successor) {
+		rc = iofd_payer_prepare(next, &pages->payer, pages->npinned);
+		if (!rc)
+			swap(pages->successor, next);
+	}
+	mutex_unlock(&pages->lock);
+	kfree(next);
+	return rc;
+}
+
+/**
+ * iofd_pages_commit_payer - the successor pays, the payer does not any more
+ * @pages: page set; nothing is done if it has no successor
+ */
+void iofd_pages_commit_payer(struct iofd_pages *pages)
+{
+	mutex_lock(&pages->lock);
+	if (pages->successor)
+		iofd_payer_commit(&pages->payer, pages->successor,
+				  pages->npinned);
+	kfree(pages->successor);
+	pages->successor = NULL;
+	mutex_unlock(&pages->lock);
+}
+
+/**
+ * iofd_pages_cancel_payer - undo iofd_pages_prepare_payer()
+ * @pages: page set; nothing is done if it has no successor
+ */
+void iofd_pages_cancel_payer(struct iofd_pages *pages)
+{
+	mutex_lock(&pages->lock);
+	if (pages->successor)
+		iofd_payer_cancel(pages->successor, pages->npinned);
+	kfree(pages->successor);
+	pages->successor = NULL;
 	mutex_unlock(&pages->lock);
 }
 

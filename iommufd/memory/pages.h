@@ -47,12 +47,15 @@ struct iofd_pages_room {
  * @kref: areas and in-progress copies that use the set
  * @prot: IOMMU_* bits that every mapping of this memory needs
  * @writable: pages are pinned for writing
- * @lock: guards @holds, @runs, @npinned and pinning; taken in pages.c only
+ * @lock: guards @holds, @runs, @npinned, @payer, @successor and pinning; taken
+ *        in pages.c only
  * @holds: all holds, by index
  * @runs: page frames of the indices that are covered by a hold
  * @npinned: number of indices covered by a hold, all of them charged
- * @source: where the pages come from
  * @payer: who is charged
+ * @successor: who is charged too, and is to be the payer; NULL but for the time
+ *             of a change
+ * @source: where the pages come from
  * @addr: address, or offset in the file, of byte 0; any alignment
  * @length: bytes in the set
  * @nr: number of indices
@@ -61,12 +64,13 @@ struct iofd_pages {
 	struct kref kref;
 	u16 prot;
 	bool writable;
-	struct mutex lock; /* guards the next three */
+	struct mutex lock; /* guards the next five */
 	struct rb_root_cached holds;
 	struct iofd_runs runs;
 	unsigned long npinned;
-	const struct iofd_pages_source *source;
 	struct iofd_payer payer;
+	struct iofd_payer *successor;
+	const struct iofd_pages_source *source;
 	unsigned long addr;
 	unsigned long length;
 	unsigned long nr;
@@ -110,6 +114,11 @@ void iofd_pages_unpin(struct iofd_pages *pages, unsigned long byte,
 		      unsigned long length);
 int iofd_pages_peek_locked(struct iofd_pages *pages, unsigned long index,
 			   unsigned long *pfn);
+
+bool iofd_pages_can_change_payer(struct iofd_pages *pages);
+int iofd_pages_prepare_payer(struct iofd_pages *pages);
+void iofd_pages_commit_payer(struct iofd_pages *pages);
+void iofd_pages_cancel_payer(struct iofd_pages *pages);
 
 /* The room of the set, which one user may have once; NULL if there is none. */
 static inline struct iofd_pages_room *iofd_pages_room(struct iofd_pages *pages)

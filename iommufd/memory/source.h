@@ -19,6 +19,7 @@ struct iofd_pin_scratch;
  * @name: for messages
  * @devmem: device memory: the page set is a struct iofd_devmem; it has no @pin,
  *          @unpin and @copy
+ * @ownerless: memory that belongs to no process: who pays for it can change
  * @room: where in the page set's allocation is a struct iofd_pages_room; 0 if
  *        it has none
  * @prepare: device memory, optional: see to it that the memory is present, or
@@ -44,6 +45,7 @@ struct iofd_pin_scratch;
 struct iofd_pages_source {
 	const char *name;
 	bool devmem;
+	bool ownerless;
 	unsigned int room;
 	int (*prepare)(struct iofd_pages *pages);
 	long (*pin)(struct iofd_pages *pages, struct iofd_pin_scratch *scratch,
