@@ -103,7 +103,7 @@ static const struct ioctl_slot ioctl_slots[] = {
 	     out_viommu_id),
 	SLOT(VDEVICE_ALLOC, unsupported_ioctl,
 	     struct iommu_vdevice_alloc, virt_id),
-	SLOT(IOAS_CHANGE_PROCESS, unsupported_ioctl,
+	SLOT(IOAS_CHANGE_PROCESS, ioas_change_process_ioctl,
 	     struct iommu_ioas_change_process, __reserved),
 	SLOT(VEVENTQ_ALLOC, unsupported_ioctl,
 	     struct iommu_veventq_alloc, out_veventq_fd),

@@ -8,7 +8,7 @@
 #ifndef IOFD_OBJECT_CTX_H
 #define IOFD_OBJECT_CTX_H
 
-#include <linux/rwsem.h>
+#include <linux/percpu-rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
@@ -28,6 +28,8 @@ struct miscdevice;
  *          the group is bound here; its xa_lock guards the groups' refcounts
  * @account: what is charged, and how; the mode is written only while no object
  *           exists
+ * @owner_rwsem: outermost.  Read: mappings come and go.  Write: all of them
+ *               change who pays
  * @vfio_lock: guards @vfio_ioas and @no_iommu
  * @vfio_ioas: the IOAS that stands for the VFIO container; no reference, its
  *             destruction clears it
@@ -38,6 +40,7 @@ struct iommufd_ctx {
 	struct iofd_objects objects;
 	struct xarray groups;
 	struct iofd_account account;
+	struct percpu_rw_semaphore owner_rwsem;
 
 	spinlock_t vfio_lock; /* guards the next two */
 	struct iofd_ioas *vfio_ioas;

@@ -232,7 +232,9 @@ static int map_pages(struct iofd_ioas *ioas, struct iofd_pages *pages, int prot,
 	if (IS_ERR(pages))
 		return PTR_ERR(pages);
 	place->addr = pages->addr;
+	percpu_down_read(&ioas->ctx->owner_rwsem);
 	rc = iofd_aspace_map(&ioas->aspace, pages, prot, place);
+	percpu_up_read(&ioas->ctx->owner_rwsem);
 	iofd_pages_put(pages);
 	return rc;
 }
@@ -334,14 +336,41 @@ int ioas_map_file_ioctl(struct iofd_ucmd *ucmd)
 	return iofd_ucmd_respond(ucmd, sizeof(*cmd));
 }
 
+static int copy_areas(struct iofd_ucmd *ucmd, const struct iommu_ioas_copy *cmd,
+		      int prot, struct iofd_place *place)
+{
+	struct iofd_range range;
+	struct iofd_ioas *ioas;
+	LIST_HEAD(areas);
+	int rc;
+
+	ioas = iofd_ioas_borrow(ucmd->ctx, cmd->src_ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = iofd_range_from_length(&range, cmd->src_iova, cmd->length);
+	if (!rc)
+		rc = iofd_aspace_copy(&ioas->aspace, range, &areas, prot,
+				      &place->addr);
+	iofd_ioas_return(ioas);
+	if (rc)
+		return rc;
+
+	ioas = iofd_ioas_borrow(ucmd->ctx, cmd->dst_ioas_id);
+	if (IS_ERR(ioas)) {
+		rc = PTR_ERR(ioas);
+	} else {
+		rc = iofd_aspace_map_areas(&ioas->aspace, &areas, place);
+		iofd_ioas_return(ioas);
+	}
+	iofd_areas_free(&areas);
+	return rc;
+}
+
 /* IOMMU_IOAS_COPY */
 int ioas_copy_ioctl(struct iofd_ucmd *ucmd)
 {
 	struct iommu_ioas_copy *cmd = ucmd->cmd;
 	struct iofd_place place;
-	struct iofd_range range;
-	struct iofd_ioas *ioas;
-	LIST_HEAD(areas);
 	int prot, rc;
 
 	if (cmd->flags & ~MAP_FLAGS)
@@ -359,31 +388,14 @@ int ioas_copy_ioctl(struct iofd_ucmd *ucmd)
 		.length = cmd->length,
 	};
 
-	ioas = iofd_ioas_borrow(ucmd->ctx, cmd->src_ioas_id);
-	if (IS_ERR(ioas))
-		return PTR_ERR(ioas);
-	rc = iofd_range_from_length(&range, cmd->src_iova, cmd->length);
-	if (!rc)
-		rc = iofd_aspace_copy(&ioas->aspace, range, &areas, prot,
-				      &place.addr);
-	iofd_ioas_return(ioas);
+	/* Until they are mapped the copies are nowhere to be found. */
+	percpu_down_read(&ucmd->ctx->owner_rwsem);
+	rc = copy_areas(ucmd, cmd, prot, &place);
+	percpu_up_read(&ucmd->ctx->owner_rwsem);
 	if (rc)
 		return rc;
-
-	ioas = iofd_ioas_borrow(ucmd->ctx, cmd->dst_ioas_id);
-	if (IS_ERR(ioas)) {
-		rc = PTR_ERR(ioas);
-		goto out_areas;
-	}
-	rc = iofd_aspace_map_areas(&ioas->aspace, &areas, &place);
-	iofd_ioas_return(ioas);
-	if (rc)
-		goto out_areas;
 	cmd->dst_iova = place.iova;
-	rc = iofd_ucmd_respond(ucmd, sizeof(*cmd));
-out_areas:
-	iofd_areas_free(&areas);
-	return rc;
+	return iofd_ucmd_respond(ucmd, sizeof(*cmd));
 }
 
 /* IOMMU_IOAS_UNMAP */
@@ -410,7 +422,9 @@ int ioas_unmap_ioctl(struct iofd_ucmd *ucmd)
 			goto out;
 	}
 
+	percpu_down_read(&ucmd->ctx->owner_rwsem);
 	rc = iofd_aspace_unmap(&ioas->aspace, range, &unmapped);
+	percpu_up_read(&ucmd->ctx->owner_rwsem);
 	if (!rc && !unmapped && !all)
 		rc = -ENOENT;
 	if (rc)

@@ -21,6 +21,8 @@
  *             lock of an attach
  * @auto_list_lock: guards @auto_hwpts; a leaf
  * @auto_hwpts: automatic page tables in creation order
+ * @owner_link: link in the list of a change of process that is under way;
+ *              guarded by the context's owner_rwsem
  */
 struct iofd_ioas {
 	struct iommufd_object obj;
@@ -29,6 +31,7 @@ struct iofd_ioas {
 	struct mutex auto_lock; /* one search or making at a time */
 	struct mutex auto_list_lock; /* guards auto_hwpts */
 	struct list_head auto_hwpts;
+	struct list_head owner_link;
 };
 
 static inline struct iofd_ioas *iofd_ioas_of(struct iommufd_object *obj)
@@ -61,6 +64,7 @@ int ioas_map_ioctl(struct iofd_ucmd *ucmd);
 int ioas_map_file_ioctl(struct iofd_ucmd *ucmd);
 int ioas_copy_ioctl(struct iofd_ucmd *ucmd);
 int ioas_unmap_ioctl(struct iofd_ucmd *ucmd);
+int ioas_change_process_ioctl(struct iofd_ucmd *ucmd);
 
 extern const struct iofd_object_type iofd_ioas_type;
 

@@ -109,6 +109,31 @@ struct iommufd_object *iofd_object_borrow(struct iofd_objects *objects, u32 id,
 	return obj;
 }
 
+/**
+ * iofd_object_borrow_next - look for the next object of a type
+ * @objects: ID table
+ * @id: in: ID behind which to look, 0 to begin; out: ID of what was found
+ * @type: what it has to be
+ *
+ * Return: the LIVE object with the lowest ID above @id, to be given to
+ * iofd_object_return(); NULL if there is no more.
+ */
+struct iommufd_object *iofd_object_borrow_next(struct iofd_objects *objects,
+					       unsigned long *id,
+					       enum iommufd_object_type type)
+{
+	struct iommufd_object *obj;
+
+	xa_lock(&objects->xa);
+	do {
+		obj = xa_find_after(&objects->xa, id, ULONG_MAX, XA_PRESENT);
+	} while (obj && obj->type != type);
+	if (obj)
+		refcount_inc(&obj->wait_cnt);
+	xa_unlock(&objects->xa);
+	return obj;
+}
+
 void iofd_object_return(struct iofd_objects *objects,
 			struct iommufd_object *obj)
 {

@@ -79,6 +79,9 @@ void iofd_object_publish(struct iofd_objects *objects,
 
 struct iommufd_object *iofd_object_borrow(struct iofd_objects *objects, u32 id,
 					  enum iommufd_object_type type);
+struct iommufd_object *iofd_object_borrow_next(struct iofd_objects *objects,
+					       unsigned long *id,
+					       enum iommufd_object_type type);
 void iofd_object_return(struct iofd_objects *objects,
 			struct iommufd_object *obj);
 

@@ -132,6 +132,10 @@ void iofd_aspace_unpin(struct iofd_aspace *aspace, struct iofd_range range);
 int iofd_aspace_rw(struct iofd_aspace *aspace, struct iofd_range range,
 		   void *data, enum iofd_copy_flags flags);
 
+/* owner.c */
+int iofd_aspace_each_pages(struct iofd_aspace *aspace,
+			   int (*fn)(struct iofd_pages *pages));
+
 /* Between the files of this room. */
 void iofd_aspace_update_alignment_locked(struct iofd_aspace *aspace);
 int iofd_aspace_raise_alignment_locked(struct iofd_aspace *aspace,

@@ -345,6 +345,34 @@ static int with_mapper(struct scene *s)
 	return err;
 }
 
+/*
+ * Files, mapped and pinned by a child, of which this process is to be the
+ * successor: two page sets, one of them in two places, in process mode.
+ */
+static int with_files(struct scene *s)
+{
+	static int memfd = -1;
+	int err, status;
+
+	if (memfd < 0)
+		memfd = t_memfd(s->length);
+	err = with_process_mode(s);
+	if (err)
+		return err;
+	s->mapper = fork();
+	if (!s->mapper)
+		_exit(t_map_file_at(s->fd, s->ioas, memfd, 0, s->length,
+				    T_BASE) ?:
+		      t_map_file_at(s->fd, s->ioas, memfd, 0, s->length,
+				    T_BASE + T_PMD) ?:
+		      t_copy_at(s->fd, s->other, s->ioas, T_BASE, s->length,
+				T_BASE));
+	err = waitpid(s->mapper, &status, 0) == s->mapper ?
+	      WEXITSTATUS(status) : ECHILD;
+	s->mapper = 0;
+	return err;
+}
+
 /* Two areas, next to each other */
 static int with_pinner(struct scene *s)
 {
@@ -639,6 +667,18 @@ static int step_write_by_page(struct scene *s)
 	return copy(s, MOCK_ACCESS_RW_SLOW_PATH | MOCK_ACCESS_RW_WRITE);
 }
 
+static int step_change_process(struct scene *s)
+{
+	long pin = t_vmpin(), all = 2 * s->length / 1024;
+	int err = t_change_process(s->fd);
+
+	/* All of it or nothing. */
+	if (t_vmpin() != pin + (err || s->tries ? 0 : all))
+		err = ERANGE;
+	s->tries += !err;
+	return err;
+}
+
 static int step_vfio_ioas(struct scene *s)
 {
 	return t_vfio_ioas(s->fd, IOMMU_VFIO_IOAS_SET, &s->ioas);
@@ -868,6 +908,12 @@ FIXTURE_VARIANT_ADD(fail_nth, access_replace)
 {
 	.prepare = with_access,
 	.step = step_access_replace,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, change_process)
+{
+	.prepare = with_files,
+	.step = step_change_process,
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, vfio_ioas)

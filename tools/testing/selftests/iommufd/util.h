@@ -220,6 +220,13 @@ static inline int t_unmap_all(int fd, uint32_t ioas, uint64_t *unmapped)
 	return t_unmap(fd, ioas, 0, UINT64_MAX, unmapped);
 }
 
+static inline int t_change_process(int fd)
+{
+	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
+
+	return t_call(fd, IOMMU_IOAS_CHANGE_PROCESS, &cmd);
+}
+
 static inline int t_option(int fd, uint32_t option, uint16_t op,
 			   uint32_t object, uint64_t *val)
 {
