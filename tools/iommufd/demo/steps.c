@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "accounting.h"
 #include "iommu.h"
 #include "report.h"
 #include "steps.h"
@@ -625,6 +626,11 @@ static int step_end_all(struct demo *d)
 	return 0;
 }
 
+static int step_accounting(struct demo *d)
+{
+	return accounting_show(&d->edu.dev, &d->nvme.dev);
+}
+
 const struct demo_step demo_steps[] = {
 	{ "find the devices, open /dev/iommu", step_find },
 	{ "bind the devices, attach them", step_attach },
@@ -639,6 +645,7 @@ const struct demo_step demo_steps[] = {
 	{ "DMA to an address just unmapped", step_unmapped },
 	{ "copy mappings, replace the address space", step_replace },
 	{ "detach and take down", step_end_all },
+	{ "two programs of one user, each with a limit", step_accounting },
 };
 
 const unsigned int demo_step_count = ARRAY_SIZE(demo_steps);
