@@ -34,10 +34,7 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
 	ictx = kzalloc_obj(*ictx, GFP_KERNEL_ACCOUNT);
 	if (!ictx)
 		return NULL;
-	if (percpu_init_rwsem(&ictx->owner_rwsem)) {
-		kfree(ictx);
-		return NULL;
-	}
+	init_rwsem(&ictx->owner_rwsem);
 	ictx->file = file;
 	iofd_objects_init(&ictx->objects);
 	xa_init_flags(&ictx->groups, XA_FLAGS_ACCOUNT);
@@ -55,7 +52,6 @@ void iofd_ctx_destroy(struct iommufd_ctx *ictx)
 	iofd_objects_fini(&ictx->objects);
 	WARN_ON(!xa_empty(&ictx->groups));
 	xa_destroy(&ictx->groups);
-	percpu_free_rwsem(&ictx->owner_rwsem);
 	kfree(ictx);
 }
 

@@ -8,7 +8,7 @@
 #ifndef IOFD_OBJECT_CTX_H
 #define IOFD_OBJECT_CTX_H
 
-#include <linux/percpu-rwsem.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
@@ -40,7 +40,7 @@ struct iommufd_ctx {
 	struct iofd_objects objects;
 	struct xarray groups;
 	struct iofd_account account;
-	struct percpu_rw_semaphore owner_rwsem;
+	struct rw_semaphore owner_rwsem;
 
 	spinlock_t vfio_lock; /* guards the next two */
 	struct iofd_ioas *vfio_ioas;

@@ -232,9 +232,11 @@ static int map_pages(struct iofd_ioas *ioas, struct iofd_pages *pages, int prot,
 	if (IS_ERR(pages))
 		return PTR_ERR(pages);
 	place->addr = pages->addr;
-	percpu_down_read(&ioas->ctx->owner_rwsem);
-	rc = iofd_aspace_map(&ioas->aspace, pages, prot, place);
-	percpu_up_read(&ioas->ctx->owner_rwsem);
+	rc = down_read_killable(&ioas->ctx->owner_rwsem);
+	if (!rc) {
+		rc = iofd_aspace_map(&ioas->aspace, pages, prot, place);
+		up_read(&ioas->ctx->owner_rwsem);
+	}
 	iofd_pages_put(pages);
 	return rc;
 }
@@ -389,9 +391,11 @@ int ioas_copy_ioctl(struct iofd_ucmd *ucmd)
 	};
 
 	/* Until they are mapped the copies are nowhere to be found. */
-	percpu_down_read(&ucmd->ctx->owner_rwsem);
+	rc = down_read_killable(&ucmd->ctx->owner_rwsem);
+	if (rc)
+		return rc;
 	rc = copy_areas(ucmd, cmd, prot, &place);
-	percpu_up_read(&ucmd->ctx->owner_rwsem);
+	up_read(&ucmd->ctx->owner_rwsem);
 	if (rc)
 		return rc;
 	cmd->dst_iova = place.iova;
@@ -422,9 +426,11 @@ int ioas_unmap_ioctl(struct iofd_ucmd *ucmd)
 			goto out;
 	}
 
-	percpu_down_read(&ucmd->ctx->owner_rwsem);
+	rc = down_read_killable(&ucmd->ctx->owner_rwsem);
+	if (rc)
+		goto out;
 	rc = iofd_aspace_unmap(&ioas->aspace, range, &unmapped);
-	percpu_up_read(&ucmd->ctx->owner_rwsem);
+	up_read(&ucmd->ctx->owner_rwsem);
 	if (!rc && !unmapped && !all)
 		rc = -ENOENT;
 	if (rc)

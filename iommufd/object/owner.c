@@ -89,7 +89,10 @@ int ioas_change_process_ioctl(struct iofd_ucmd *ucmd)
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 
-	percpu_down_write(&ictx->owner_rwsem);
+	/* A mapping may take as long as a page fault does. */
+	rc = down_write_killable(&ictx->owner_rwsem);
+	if (rc)
+		return rc;
 	borrow_all(ictx, &ioases);
 	rc = each_pages(&ioases, check);
 	if (rc)
@@ -99,6 +102,6 @@ int ioas_change_process_ioctl(struct iofd_ucmd *ucmd)
 	each_pages(&ioases, rc ? cancel : commit);
 out:
 	return_all(&ioases);
-	percpu_up_write(&ictx->owner_rwsem);
+	up_write(&ictx->owner_rwsem);
 	return rc;
 }
