@@ -925,8 +925,10 @@ static long pins(void)
 	fclose(f);
 	f = fopen("/proc/vmstat", "r");
 	while (f && fgets(line, sizeof(line), f)) {
-		sscanf(line, "nr_foll_pin_acquired %ld", &acquired);
-		sscanf(line, "nr_foll_pin_released %ld", &released);
+		if (!strncmp(line, "nr_foll_pin_acquired ", 21))
+			acquired = strtol(line + 21, NULL, 10);
+		else if (!strncmp(line, "nr_foll_pin_released ", 21))
+			released = strtol(line + 21, NULL, 10);
 	}
 	if (f)
 		fclose(f);
