@@ -23,6 +23,7 @@
 #include "iommufd_test.h"
 #include "memory/cgroup.h"
 #include "memory/pages.h"
+#include "memory/pfnmap.h"
 #include "object/access.h"
 #include "object/ctx.h"
 #include "object/hwpt.h"
@@ -212,6 +213,12 @@ module_param_cb(account_mode_iommu, &account_mode_ops, &account_mode_iommu,
 MODULE_PARM_DESC(account_mode_iommu,
 		 "What pinned memory of a newly opened /dev/iommu is held against RLIMIT_MEMLOCK: user (default), process or fd");
 
+#ifdef CONFIG_IOMMUFD_PFNMAP
+module_param_named(allow_pfnmap, iofd_pfnmap_allow, bool, 0644);
+MODULE_PARM_DESC(allow_pfnmap,
+		 "Device memory in the address space of a process (PCI BARs) can be mapped by its address (default: on)");
+#endif
+
 static int iofd_open(struct inode *inode, struct file *file)
 {
 	struct iommufd_ctx *ictx;
@@ -289,6 +296,7 @@ static void __exit iofd_exit(void)
 {
 	iofd_test_exit();
 	misc_deregister(&iofd_misc);
+	iofd_pfnmap_exit();
 	iofd_file_pages_exit();
 	iofd_user_pages_exit();
 	iofd_cgroup_exit();

@@ -25,6 +25,7 @@
 
 #include "memory/copy.h"
 #include "memory/pages.h"
+#include "memory/pfnmap.h"
 
 /**
  * struct user_pages - page set of process memory
@@ -87,10 +88,13 @@ static long pin_user(struct iofd_pages *pages, unsigned long index,
 	unsigned long addr = (pages->addr & PAGE_MASK) + (index << PAGE_SHIFT);
 	long got;
 
-	if (current->mm == pages->payer.mm)
-		got = pin_user_pages_fast(addr, nr, gup_flags, out);
-	else
+	if (current->mm != pages->payer.mm) {
 		got = pin_remote(pages->payer.mm, addr, nr, gup_flags, out);
+	} else {
+		got = pin_user_pages_fast(addr, nr, gup_flags, out);
+		if (got == -EFAULT)
+			iofd_pfnmap_explain(addr);
+	}
 	return got ? got : -EFAULT;
 }
 
@@ -273,11 +277,13 @@ static const struct iofd_pages_source user_source = {
  * @writable: devices may write
  * @account: the context's account
  *
- * The memory is not looked at before it is pinned.
+ * What kind of memory it is, is decided here, by what is at @uptr: device
+ * memory becomes a set of its own kind.  Otherwise the memory is not looked at
+ * before it is pinned.
  *
  * Return: page set with one reference; ERR_PTR(-EOVERFLOW) if @uptr + @length
  * overflows; ERR_PTR(-EINVAL) if @length is 0 or beyond SIZE_MAX - PAGE_SIZE;
- * ERR_PTR(-ENOMEM).
+ * ERR_PTR(-ENOMEM); ERR_PTR(-EINTR) a fatal signal is pending.
  */
 struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 					  unsigned long length, bool writable,
@@ -291,6 +297,9 @@ struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 		return ERR_PTR(-EOVERFLOW);
 	if (!length || length > SIZE_MAX - PAGE_SIZE)
 		return ERR_PTR(-EINVAL);
+	if (iofd_pfnmap_at(uptr))
+		return iofd_pfnmap_pages_create(uptr, length, writable,
+						account);
 
 	user = kmem_cache_zalloc(user_cache, GFP_KERNEL_ACCOUNT);
 	if (!user)
