@@ -50,6 +50,9 @@ enum {
 	IOMMU_TEST_OP_PASID_CHECK_HWPT = 21,
 	IOMMU_TEST_OP_DMABUF_GET = 22,
 	IOMMU_TEST_OP_DMABUF_REVOKE = 23,
+
+	/* Additions of this driver's own */
+	IOMMU_TEST_OP_X_MD_CHECK_BLOCKED = 0x100,
 };
 
 /* Page tables of the mock IOMMU */
@@ -119,7 +122,8 @@ enum {
  * @mock_domain_replace: MOCK_DOMAIN_REPLACE, @id a device made so: attach it to
  *	something else; returns the HWPT in use
  * @check_map: MD_CHECK_MAP, @id a HWPT: is the caller's memory at uptr mapped
- *	at iova, page by page
+ *	at iova, page by page; X_MD_CHECK_BLOCKED: is nothing mapped there (EIO
+ *	if something is)
  * @check_refs: MD_CHECK_REFS: does each page of the caller's memory have this
  *	many pins
  * @create_access: CREATE_ACCESS, @id an IOAS: make an in-kernel user of it

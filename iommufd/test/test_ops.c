@@ -61,12 +61,42 @@ static struct page *user_page(unsigned long uptr)
 	return rc ? page : ERR_PTR(-EFAULT);
 }
 
+/* Where a DMA should end up that stands for the caller's access to @uptr. */
+static int user_phys(unsigned long uptr, phys_addr_t *phys)
+{
+	struct page *page = user_page(uptr);
+	struct follow_pfnmap_args args = { .address = uptr };
+	int rc;
+
+	if (!IS_ERR(page)) {
+		*phys = page_to_phys(page) + offset_in_page(uptr);
+		put_page(page);
+		return 0;
+	}
+	rc = PTR_ERR(page);
+	if (rc != -EFAULT)
+		return rc;
+
+	/* Device memory that the caller has touched */
+	mmap_read_lock(current->mm);
+	args.vma = vma_lookup(current->mm, uptr);
+	if (args.vma && !follow_pfnmap_start(&args)) {
+		*phys = PFN_PHYS(args.pfn) + offset_in_page(uptr);
+		follow_pfnmap_end(&args);
+		rc = 0;
+	}
+	mmap_read_unlock(current->mm);
+	return rc;
+}
+
 /* Does [@iova, @iova + @length) translate to the caller's memory at @uptr? */
 static int check_map(struct mock_domain *mock, unsigned long iova,
 		     unsigned long length, unsigned long uptr)
 {
 	unsigned long granule = 1UL << __ffs(mock->domain.pgsize_bitmap);
 	unsigned long offset, unused;
+	phys_addr_t wanted;
+	int rc;
 
 	if (!IS_ALIGNED(iova | length | uptr, granule))
 		return -EINVAL;
@@ -75,21 +105,34 @@ static int check_map(struct mock_domain *mock, unsigned long iova,
 		return -EINVAL;
 
 	for (offset = 0; offset != length; offset += granule) {
-		struct page *page = user_page(uptr + offset);
-		phys_addr_t wanted, found;
-
-		if (IS_ERR(page))
-			return PTR_ERR(page);
-		wanted = page_to_phys(page) + offset_in_page(uptr + offset);
-		found = mock_domain_translate(mock, iova + offset);
-		put_page(page);
-		if (found != wanted)
+		rc = user_phys(uptr + offset, &wanted);
+		if (rc)
+			return rc;
+		if (mock_domain_translate(mock, iova + offset) != wanted)
 			return -EINVAL;
 	}
 	return 0;
 }
 
-/* IOMMU_TEST_OP_MD_CHECK_MAP */
+/* Is nothing of [@iova, @iova + @length) translated? */
+static int check_blocked(struct mock_domain *mock, unsigned long iova,
+			 unsigned long length)
+{
+	unsigned long granule = 1UL << __ffs(mock->domain.pgsize_bitmap);
+	unsigned long offset, unused;
+
+	if (!IS_ALIGNED(iova | length, granule) ||
+	    check_add_overflow(iova, length, &unused))
+		return -EINVAL;
+	for (offset = 0; offset != length; offset += granule) {
+		if (mock_domain_translate(mock, iova + offset))
+			return -EIO;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* IOMMU_TEST_OP_MD_CHECK_MAP, IOMMU_TEST_OP_X_MD_CHECK_BLOCKED */
 static int check_map_ioctl(struct iofd_ucmd *ucmd)
 {
 	struct iofd_objects *objects = &ucmd->ctx->objects;
@@ -102,11 +145,14 @@ static int check_map_ioctl(struct iofd_ucmd *ucmd)
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	mock = mock_domain_of(iofd_hwpt_of(obj)->domain);
-	if (mock)
+	if (!mock)
+		rc = -EINVAL;
+	else if (cmd->op == IOMMU_TEST_OP_X_MD_CHECK_BLOCKED)
+		rc = check_blocked(mock, cmd->check_map.iova,
+				   cmd->check_map.length);
+	else
 		rc = check_map(mock, cmd->check_map.iova, cmd->check_map.length,
 			       cmd->check_map.uptr);
-	else
-		rc = -EINVAL;
 	iofd_object_return(objects, obj);
 	return rc;
 }
@@ -177,6 +223,7 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 	case IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE:
 		return mock_device_replace_ioctl(ucmd);
 	case IOMMU_TEST_OP_MD_CHECK_MAP:
+	case IOMMU_TEST_OP_X_MD_CHECK_BLOCKED:
 		return check_map_ioctl(ucmd);
 	case IOMMU_TEST_OP_MD_CHECK_REFS:
 		return check_refs_ioctl(ucmd);

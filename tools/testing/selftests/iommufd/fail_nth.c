@@ -14,10 +14,11 @@
  */
 #include <signal.h>
 
-#include "util.h"
+#include "vfio.h"
 
 #define BUF_PAGES 24
 #define MAX_FAULTS 1000
+#define BAR_LENGTH (64 * T_PAGE)
 
 struct scene {
 	int fd;
@@ -28,6 +29,8 @@ struct scene {
 	/* How often the step has been tried */
 	unsigned int tries;
 	char *huge;
+	/* Memory of a device, BAR_LENGTH bytes of it */
+	char *bar;
 	/* Whose memory is mapped, if not that of the caller */
 	pid_t mapper;
 };
@@ -48,6 +51,8 @@ FIXTURE_VARIANT(fail_nth)
 	step_t prepare, step;
 	/* There is nothing on the way that could fail. */
 	bool faultless;
+	/* Memory of a device is needed. */
+	bool needs_bar;
 };
 
 static bool write_file(const char *path, const char *text)
@@ -66,7 +71,7 @@ static bool write_file(const char *path, const char *text)
 
 FIXTURE_SETUP(fail_nth)
 {
-	char path[64];
+	char path[300];
 	int fd;
 
 	fd = t_open();
@@ -74,6 +79,9 @@ FIXTURE_SETUP(fail_nth)
 	if (!t_has_mock(fd))
 		SKIP(return, T_NO_MOCK);
 	close(fd);
+	if (variant->needs_bar && !find_pci(IVSHMEM_VENDOR, IVSHMEM_DEVICE,
+					    path, sizeof(path)))
+		SKIP(return, "no PCI device 1af4:1110 (QEMU: -device ivshmem-plain)");
 	if (access(DEBUGFS "failslab", F_OK))
 		SKIP(return, "kernel without CONFIG_FAILSLAB, or no debugfs");
 	snprintf(path, sizeof(path), "/proc/self/task/%d/fail-nth", getpid());
@@ -303,6 +311,50 @@ static int with_huge_page(struct scene *s)
 	return with_device(s);
 }
 
+/* Mapped anew each time, so that the page tables are empty. */
+static int with_bar(struct scene *s)
+{
+	static struct vfio_region_info region = {
+		.argsz = sizeof(region),
+		.index = VFIO_PCI_BAR2_REGION_INDEX,
+	};
+	static int fd = -1, dev = -1;
+	static char *bar;
+	char path[300], node[300];
+	uint32_t id;
+	int err;
+
+	if (!bar) {
+		find_pci(IVSHMEM_VENDOR, IVSHMEM_DEVICE, path, sizeof(path));
+		fd = t_open();
+		dev = find_cdev(path, node, sizeof(node)) ?
+		      open(node, O_RDWR | O_CLOEXEC) : -1;
+		err = vfio_bind(dev, fd, &id) ?:
+		      t_call(dev, VFIO_DEVICE_GET_REGION_INFO, &region) ?:
+		      vfio_decode(dev, true);
+		if (err)
+			return err;
+	} else {
+		munmap(bar, BAR_LENGTH);
+	}
+	bar = mmap(NULL, BAR_LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, dev,
+		   region.offset);
+	s->bar = bar;
+	return bar == MAP_FAILED ? errno : with_device(s);
+}
+
+static int with_bar_mapped(struct scene *s)
+{
+	return with_bar(s) ?:
+	       t_map_at(s->fd, s->ioas, s->bar, BAR_LENGTH, T_BASE);
+}
+
+static int with_bar_elsewhere(struct scene *s)
+{
+	return with_bar(s) ?:
+	       t_map_at(s->fd, s->other, s->bar, BAR_LENGTH, T_BASE);
+}
+
 static int with_little_memory(struct scene *s)
 {
 	return with_device(s) ?: t_temp_limit(s->fd, 64);
@@ -502,6 +554,18 @@ static int step_rlimit_mode(struct scene *s)
 static int step_map(struct scene *s)
 {
 	return t_map_at(s->fd, s->ioas, s->buf, s->length, T_BASE);
+}
+
+static int step_map_bar(struct scene *s)
+{
+	return t_map_at(s->fd, s->ioas, s->bar, BAR_LENGTH, T_BASE);
+}
+
+static int step_unmap_bar(struct scene *s)
+{
+	int err = t_unmap(s->fd, s->ioas, T_BASE, BAR_LENGTH, NULL);
+
+	return s->tries++ && err == ENOENT ? 0 : err;
 }
 
 static int step_map_any(struct scene *s)
@@ -798,6 +862,34 @@ FIXTURE_VARIANT_ADD(fail_nth, map_in_pieces)
 {
 	.prepare = with_little_memory,
 	.step = step_map,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, map_bar)
+{
+	.prepare = with_bar,
+	.step = step_map_bar,
+	.needs_bar = true,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, copy_of_bar)
+{
+	.prepare = with_bar_elsewhere,
+	.step = step_copy_from_other,
+	.needs_bar = true,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_alloc_bar)
+{
+	.prepare = with_bar_mapped,
+	.step = step_hwpt_alloc,
+	.needs_bar = true,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unmap_bar)
+{
+	.prepare = with_bar_mapped,
+	.step = step_unmap_bar,
+	.needs_bar = true,
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, copy_lazy)

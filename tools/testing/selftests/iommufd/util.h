@@ -377,6 +377,19 @@ static inline int t_check_map(int fd, uint32_t hwpt, uint64_t iova,
 	return t_test(fd, &cmd);
 }
 
+/* Does @hwpt translate nothing of [@iova, +@length)? EIO if it does. */
+static inline int t_check_blocked(int fd, uint32_t hwpt, uint64_t iova,
+				  uint64_t length)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_X_MD_CHECK_BLOCKED,
+		.id = hwpt,
+		.check_map = { .iova = iova, .length = length },
+	};
+
+	return t_test(fd, &cmd);
+}
+
 /* Is each page of [@va, +@length) pinned exactly @refs times? EIO if not. */
 static inline int t_check_refs(int fd, const void *va, uint64_t length,
 			       uint32_t refs)
