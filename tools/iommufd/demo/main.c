@@ -2,7 +2,8 @@
 /*
  * The demo of /dev/iommu: two PCI devices, QEMU's edu and an NVMe disk, are
  * driven from this process, and the IOMMU lets them reach what the process
- * mapped for them and nothing else.
+ * mapped for them and nothing else. A third one, ivshmem, has memory of its own
+ * for them to reach.
  *
  * Exit status: 0 if every step held, else 1.
  */

@@ -8,8 +8,10 @@
  * chooses.
  */
 #include <errno.h>
+#include <linux/vfio.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "accounting.h"
@@ -29,6 +31,7 @@
 #define IOVA_READONLY	0x07000000ull
 #define IOVA_FIRST_ONLY	0x08000000ull
 #define IOVA_NOTHING	0x0a000000ull
+#define IOVA_PEER	0x0c000000ull
 
 /* What a DMA that is to be refused would carry. */
 #define PROBE_LEN	256u
@@ -38,7 +41,16 @@
 
 #define BOTH		(DEVICE_READS | DEVICE_WRITES)
 
+/* How long a mapping of a device's memory may take to come back. */
+#define COME_BACK_NS	1000000000ull
+
 #define hex(x)		((unsigned long long)(x))
+
+static const struct vfio_match peer_match = {
+	.name = "ivshmem",
+	.vendor = 0x1af4,
+	.device = 0x1110,
+};
 
 static const __u64 memory_iova[MEMORY_KINDS] = {
 	[MEMORY_4K] = IOVA_4K,
@@ -507,6 +519,90 @@ static int step_unmapped(struct demo *d)
 	return unmap(d, IOVA_READONLY, spare->size);
 }
 
+/* Does the memory of the other device begin with this pattern? */
+static bool peer_has(const struct vfio_region *bar, unsigned int seed)
+{
+	unsigned char expected[PROBE_LEN];
+
+	pattern_fill(expected, PROBE_LEN, seed);
+	return !memcmp(bar->mem, expected, PROBE_LEN);
+}
+
+/* edu writes there again as soon as it can: within a second. */
+static int peer_comes_back(struct demo *d, const struct vfio_region *bar)
+{
+	unsigned long long begin = now_ns(), took;
+
+	if (load_edu(d, &d->mem[MEMORY_4K], 0x203))
+		return -1;
+	do {
+		if (edu_store(&d->edu, IOVA_PEER, PROBE_LEN))
+			return -1;
+		took = now_ns() - begin;
+	} while (!peer_has(bar, 0x203) && took < COME_BACK_NS);
+	if (!peer_has(bar, 0x203))
+		return failed("edu cannot write there again after %llu ms",
+			      took / 1000000);
+	proved("%s is on again: edu writes there again, and nobody mapped it anew",
+	       d->peer.bdf);
+	return 0;
+}
+
+static int peer_dma(struct demo *d, const struct vfio_region *bar)
+{
+	long before = pinned_kib(d);
+
+	if (iommu_map_at(d->iommufd, d->ioas, bar->mem, bar->size, IOVA_PEER,
+			 BOTH))
+		return failed_errno("cannot map the memory of %s by its address",
+				    d->peer.bdf);
+	if (expect_pinned(d, before))
+		return -1;
+	proved("%llu KiB of memory inside of %s are mapped at 0x%llx; nothing is pinned for it",
+	       hex(bar->size / KIB), d->peer.bdf, IOVA_PEER);
+
+	memset(bar->mem, 0, PROBE_LEN);
+	if (load_edu(d, &d->mem[MEMORY_4K], 0x201) ||
+	    edu_store(&d->edu, IOVA_PEER, PROBE_LEN))
+		return -1;
+	if (!peer_has(bar, 0x201))
+		return failed("what edu wrote did not arrive in %s", d->peer.bdf);
+	proved("edu wrote into it by DMA: the bytes went from device to device");
+
+	/* Switched off, its addresses belong to nobody. */
+	if (load_edu(d, &d->mem[MEMORY_4K], 0x202) ||
+	    vfio_memory(&d->peer, false) ||
+	    refused_dma(d, IOVA_PEER, edu_store) ||
+	    vfio_memory(&d->peer, true))
+		return -1;
+	if (!peer_has(bar, 0x201))
+		return failed("the memory of %s changed while it was switched off",
+			      d->peer.bdf);
+	proved("%s switched its memory off: edu's DMA is refused, not a byte of it changed",
+	       d->peer.bdf);
+	if (peer_comes_back(d, bar))
+		return -1;
+	return unmap(d, IOVA_PEER, bar->size);
+}
+
+static int step_peer(struct demo *d)
+{
+	struct vfio_region bar;
+	int ret;
+
+	if (vfio_find(&peer_match, &d->peer) ||
+	    vfio_open(&d->peer, d->iommufd) || vfio_memory(&d->peer, true) ||
+	    vfio_region_open(&d->peer, VFIO_PCI_BAR2_REGION_INDEX, &bar))
+		return -1;
+	if (!bar.mem)
+		return failed("%s: BAR 2 cannot be mapped into this process",
+			      d->peer.bdf);
+	ret = peer_dma(d, &bar);
+	munmap(bar.mem, bar.size);
+	vfio_close(&d->peer);
+	return ret;
+}
+
 static int copy_all(struct demo *d)
 {
 	struct memory *all[] = {
@@ -643,6 +739,7 @@ const struct demo_step demo_steps[] = {
 	{ "our own NVMe driver reads a disk", step_nvme },
 	{ "DMA to an address never mapped", step_never_mapped },
 	{ "DMA to an address just unmapped", step_unmapped },
+	{ "edu writes into another device's memory", step_peer },
 	{ "copy mappings, replace the address space", step_replace },
 	{ "detach and take down", step_end_all },
 	{ "two programs of one user, each with a limit", step_accounting },

@@ -14,6 +14,7 @@ struct demo {
 	__u32 second_ioas;	/* the one they are moved to */
 	struct edu edu;
 	struct nvme nvme;
+	struct vfio_device peer;	/* ivshmem: its BAR 2 is memory */
 	struct memory mem[MEMORY_KINDS];
 	struct memory spare;	/* mapped, unmapped and protected at will */
 	struct memory queues;	/* of the NVMe driver */

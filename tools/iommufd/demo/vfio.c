@@ -104,8 +104,8 @@ int vfio_find(const struct vfio_match *match, struct vfio_device *dev)
 	return 0;
 }
 
-static int open_region(struct vfio_device *dev, __u32 index,
-		       struct vfio_region *reg)
+int vfio_region_open(struct vfio_device *dev, __u32 index,
+		     struct vfio_region *reg)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
 	void *mem;
@@ -146,8 +146,8 @@ int vfio_open(struct vfio_device *dev, int iommufd)
 		return failed_errno("%s: no device information", dev->bdf);
 	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI))
 		return failed("%s is no PCI device for VFIO", dev->bdf);
-	if (open_region(dev, VFIO_PCI_BAR0_REGION_INDEX, &dev->bar0) ||
-	    open_region(dev, VFIO_PCI_CONFIG_REGION_INDEX, &dev->config))
+	if (vfio_region_open(dev, VFIO_PCI_BAR0_REGION_INDEX, &dev->bar0) ||
+	    vfio_region_open(dev, VFIO_PCI_CONFIG_REGION_INDEX, &dev->config))
 		return -1;
 	return 0;
 }
@@ -185,29 +185,42 @@ int vfio_detach(struct vfio_device *dev)
 	return ioctl(dev->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach);
 }
 
-int vfio_bus_master(struct vfio_device *dev, bool on)
+/* Set @set and clear @clear in the command register, and see that it took. */
+static int change_command(struct vfio_device *dev, __u16 set, __u16 clear)
 {
 	const struct vfio_region *cfg = &dev->config;
-	/* The drivers here poll: an interrupt would find no handler. */
-	__u16 bits = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY |
-		     PCI_COMMAND_INTX_DISABLE;
+	__u64 at = cfg->offset + PCI_COMMAND;
 	__u16 command;
 
-	if (pread(cfg->fd, &command, 2, cfg->offset + PCI_COMMAND) != 2)
+	if (pread(cfg->fd, &command, 2, at) != 2)
 		return failed_errno("%s: cannot read the PCI command register",
 				    dev->bdf);
-	if (on)
-		command |= bits;
-	else
-		command &= ~PCI_COMMAND_MASTER;
-	if (pwrite(cfg->fd, &command, 2, cfg->offset + PCI_COMMAND) != 2)
+	command = (command | set) & ~clear;
+	if (pwrite(cfg->fd, &command, 2, at) != 2)
 		return failed_errno("%s: cannot write the PCI command register",
 				    dev->bdf);
-	if (pread(cfg->fd, &command, 2, cfg->offset + PCI_COMMAND) != 2 ||
-	    !(command & PCI_COMMAND_MASTER) == on)
-		return failed("%s: the PCI command register does not take bus mastering %s",
-			      dev->bdf, on ? "on" : "off");
+	if (pread(cfg->fd, &command, 2, at) != 2 ||
+	    (command & set) != set || (command & clear))
+		return failed("%s: the PCI command register does not take 0x%x on, 0x%x off",
+			      dev->bdf, set, clear);
 	return 0;
+}
+
+int vfio_bus_master(struct vfio_device *dev, bool on)
+{
+	/* The drivers here poll: an interrupt would find no handler. */
+	if (on)
+		return change_command(dev, PCI_COMMAND_MASTER |
+				      PCI_COMMAND_MEMORY |
+				      PCI_COMMAND_INTX_DISABLE, 0);
+	return change_command(dev, 0, PCI_COMMAND_MASTER);
+}
+
+int vfio_memory(struct vfio_device *dev, bool on)
+{
+	if (on)
+		return change_command(dev, PCI_COMMAND_MEMORY, 0);
+	return change_command(dev, 0, PCI_COMMAND_MEMORY);
 }
 
 __u32 region_read32(const struct vfio_region *reg, __u64 at)

@@ -43,12 +43,19 @@ int vfio_find(const struct vfio_match *match, struct vfio_device *dev);
 int vfio_open(struct vfio_device *dev, int iommufd);
 void vfio_close(struct vfio_device *dev);
 
+/* Get at region @index; its memory, if any, is the caller's to unmap. */
+int vfio_region_open(struct vfio_device *dev, __u32 index,
+		     struct vfio_region *reg);
+
 /* @pt_id: in: an IOAS or page table; out: the page table in use. */
 int vfio_attach(struct vfio_device *dev, __u32 *pt_id);
 int vfio_detach(struct vfio_device *dev);
 
 /* Let the device start DMA by itself, or forbid it. */
 int vfio_bus_master(struct vfio_device *dev, bool on);
+
+/* Let the device answer at its memory addresses, or not. */
+int vfio_memory(struct vfio_device *dev, bool on);
 
 __u32 region_read32(const struct vfio_region *reg, __u64 at);
 __u64 region_read64(const struct vfio_region *reg, __u64 at);
