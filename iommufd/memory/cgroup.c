@@ -55,6 +55,11 @@ int iofd_cgroup_init(void)
 	return 0;
 }
 
+/**
+ * iofd_cgroup_exit - undo iofd_cgroup_init()
+ *
+ * No page set exists any more.
+ */
 void iofd_cgroup_exit(void)
 {
 	dmem_cgroup_unregister_region(region);
