@@ -266,6 +266,13 @@ enum iommufd_ioas_map_flags {
  * call returns; otherwise only the place is noted, and pinning is done when the
  * first page table comes or an in-kernel access asks for it.
  *
+ * Memory of a device that the process has in its address space (the mmap of a
+ * PCI BAR through VFIO) can be mapped, too, which Linux 7.2 refuses; @user_va and
+ * all that follows must be of that kind. It is neither pinned nor charged. What
+ * the process loses access to is gone from the page tables before it has lost it,
+ * and comes back by itself when the process can access all of it again; the
+ * mapping keeps its address meanwhile.
+ *
  * @iova, @length and @user_va must be multiples of the alignment that
  * IOMMU_IOAS_IOVA_RANGES reports; the offsets of @iova and @user_va in their
  * pages may differ. An address the kernel chooses has the same offset in its
@@ -283,9 +290,11 @@ enum iommufd_ioas_map_flags {
  * - ENOENT: @ioas_id is no address space
  * - EEXIST: the fixed range meets another mapping
  * - ENOSPC: no free range is large enough
- * - EFAULT: the memory can't be pinned with the permissions asked for; or the
+ * - EFAULT: the memory can't be pinned with the permissions asked for; device
+ *   memory and other memory are mixed, or it can't be accessed now; or the
  *   answer can't be written, in which case the mapping *stays*
- * - ENOMEM: out of memory, or RLIMIT_MEMLOCK would be exceeded
+ * - ENOMEM: out of memory, or RLIMIT_MEMLOCK or the limit of a cgroup would be
+ *   exceeded
  */
 struct iommu_ioas_map {
 	__u32 size;
@@ -1198,14 +1207,17 @@ struct iommu_vdevice_alloc {
  *
  * Makes the caller the one who pays for all mappings of all address spaces of
  * the file, for a program that hands its devices to a successor. Only mappings
- * of files can change hands. On failure nothing has changed.
+ * of files can change hands. It waits for mappings that are being created or
+ * removed, and others wait for it. On failure nothing has changed.
  *
  * Return: 0, or -1 and errno:
  *
  * - EOPNOTSUPP: @__reserved is not 0
- * - EBUSY: another thread is creating or removing a mapping
- * - EINVAL: there is a mapping of process memory or of a dma-buf
- * - ENOMEM: out of memory, or RLIMIT_MEMLOCK of the caller would be exceeded
+ * - EINVAL: there is a mapping of process memory, of device memory or of a
+ *   dma-buf
+ * - EINTR: a fatal signal came
+ * - ENOMEM: out of memory, or a limit of the caller would be exceeded: its
+ *   RLIMIT_MEMLOCK, or that of its cgroup
  */
 struct iommu_ioas_change_process {
 	__u32 size;
