@@ -23,9 +23,10 @@ build=$stage/build-$config
 frag=$HERE/config
 
 case $config in
-fast)    fragments=(common fast) ;;
-debug)   fragments=(common debug) ;;
-modules) fragments=(common fast modules) ;;
+fast)    fragments=(common ours fast) ;;
+debug)   fragments=(common ours debug) ;;
+modules) fragments=(common ours fast modules) ;;
+stock)   fragments=(common fast) ;;
 *) die "there is no configuration '$config': fast, debug, modules" ;;
 esac
 
