@@ -92,6 +92,9 @@ int iofd_pages_hold(struct iofd_pages *pages, struct iofd_hold *hold,
 		    struct iofd_range index);
 void iofd_pages_release(struct iofd_pages *pages, struct iofd_hold *hold);
 
+void iofd_pages_split_hold(struct iofd_pages *pages, struct iofd_hold *left,
+			   struct iofd_hold *right, unsigned long byte);
+
 int iofd_pages_pin(struct iofd_pages *pages, unsigned long byte,
 		   unsigned long length, struct page **out);
 void iofd_pages_unpin(struct iofd_pages *pages, unsigned long byte,

@@ -91,6 +91,9 @@ void iofd_area_reopen(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_begin_unload(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_remove(struct iofd_aspace *aspace, struct iofd_area *area);
 
+void iofd_area_split(struct iofd_aspace *aspace, struct iofd_area *left,
+		     struct iofd_area *right);
+
 int iofd_area_hold(struct iofd_area *area);
 void iofd_area_release(struct iofd_area *area);
 int iofd_area_load(struct iofd_aspace *aspace, struct iofd_area *area,
