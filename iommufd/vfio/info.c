@@ -111,8 +111,8 @@ static int make_chain(struct iofd_vfio_call *call, struct chain *chain)
 		migration->header.version = 1;
 		migration->header.next = INFO_SIZE + at;
 		migration->pgsize_bitmap = iofd_vfio_pgsize(call->ioas);
-		migration->max_dirty_bitmap_size = IOFD_DIRTY_BITMAP_BYTES(
-			IOFD_DIRTY_BITMAP_PAGES_MAX);
+		migration->max_dirty_bitmap_size =
+			IOFD_DIRTY_BITMAP_BYTES(IOFD_DIRTY_BITMAP_PAGES_MAX);
 	}
 	avail = chain->caps + at;
 	avail->header.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL;
