@@ -135,6 +135,9 @@ struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 					  unsigned long length, bool writable,
 					  struct iofd_account *account);
 
+int iofd_user_pages_move(struct iofd_pages *pages, unsigned long uptr,
+			 struct iofd_account *account);
+
 struct iofd_pages *iofd_file_pages_create(struct file *file,
 					  unsigned long start,
 					  unsigned long length, bool writable,

@@ -200,3 +200,62 @@ struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 	iofd_payer_init(&pages->payer, account);
 	return pages;
 }
+
+/* Make the calling task the payer of what is pinned. */
+static int change_payer(struct iofd_pages *pages, struct iofd_account *account)
+{
+	struct iofd_payer next;
+	int rc = 0;
+
+	lockdep_assert_held(&pages->lock);
+
+	if (pages->payer.mm == current->mm)
+		return 0;
+	iofd_payer_init(&next, account);
+	if (pages->npinned)
+		rc = iofd_charge(&next, pages->npinned);
+	if (rc) {
+		iofd_payer_fini(&next);
+		return rc;
+	}
+	if (pages->npinned)
+		iofd_uncharge(&pages->payer, pages->npinned);
+	iofd_payer_fini(&pages->payer);
+	pages->payer = next;
+	return 0;
+}
+
+/**
+ * iofd_user_pages_move - the memory is at another address, or in another process
+ * @pages: page set
+ * @uptr: address of its first byte in the calling process, in its page where it
+ *        was before
+ * @account: the context's account
+ *
+ * What is pinned stays pinned, and is charged to the caller from now on.  The
+ * caller keeps in-kernel users away, and others from taking a reference.
+ *
+ * Return: 0; -EINVAL no process memory, or another place in the page, or the
+ * end of the memory would not be an address; -EBUSY the set is shared, so that
+ * somebody elsewhere may be using the old address; -ENOMEM over the caller's
+ * limit.  On failure nothing has changed.
+ */
+int iofd_user_pages_move(struct iofd_pages *pages, unsigned long uptr,
+			 struct iofd_account *account)
+{
+	unsigned long end;
+	int rc;
+
+	if (pages->source != &user_source ||
+	    offset_in_page(uptr) != offset_in_page(pages->addr) ||
+	    check_add_overflow(uptr, pages->length, &end))
+		return -EINVAL;
+	if (kref_read(&pages->kref) != 1)
+		return -EBUSY;
+	mutex_lock(&pages->lock);
+	rc = change_payer(pages, account);
+	if (!rc)
+		pages->addr = uptr;
+	mutex_unlock(&pages->lock);
+	return rc;
+}

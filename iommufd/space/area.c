@@ -100,6 +100,9 @@ static void area_leave_tree(struct iofd_aspace *aspace, struct iofd_area *area)
 {
 	iofd_iova_unuse(&aspace->iova, &area->node);
 	aspace->nareas--;
+	if (area->orphan)
+		aspace->norphans--;
+	area->orphan = false;
 	RB_CLEAR_NODE(&area->node.rb);
 	area->state = IOFD_AREA_NEW;
 	area_assert(aspace, area, IOFD_AREA_NEW);
@@ -166,6 +169,7 @@ void iofd_area_split(struct iofd_aspace *aspace, struct iofd_area *left,
 	area_assert(aspace, left, IOFD_AREA_LIVE);
 	iofd_check(!atomic_read(&left->pins) && !atomic_read(&left->pinning));
 	iofd_check(right->byte == left->byte + length);
+	iofd_check(!left->orphan);
 
 	/* The key of a node that is in the tree must not change. */
 	iofd_iova_unuse(&aspace->iova, &left->node);

@@ -55,6 +55,7 @@ enum iofd_area_state {
  * @prot: IOMMU_READ and/or IOMMU_WRITE
  * @state: see above
  * @held: @hold is in the page set's tree
+ * @orphan: the address of the memory is no longer valid; iova lock
  * @pins: pins of in-kernel users, made or being made; raised in state LIVE with
  *        the iova lock held
  * @pinning: calls that make a pin; until they end they use the area, pin or no
@@ -69,6 +70,7 @@ struct iofd_area {
 	int prot;
 	enum iofd_area_state state;
 	bool held;
+	bool orphan;
 	atomic_t pins;
 	atomic_t pinning;
 };

@@ -56,6 +56,7 @@ void iofd_aspace_look(struct iofd_aspace *aspace, struct iofd_aspace_info *info)
 		.coherent = true,
 		.huge_pages = aspace->huge_pages,
 		.nareas = aspace->nareas,
+		.norphans = aspace->norphans,
 		.nusers = aspace->nusers,
 	};
 	list_for_each_entry(member, &aspace->domains, link) {

@@ -30,9 +30,10 @@
  * @domains_rwsem: guards the list @domains, @ndomains and @huge_pages
  * @domains: struct iofd_member
  * @ndomains: length of @domains
- * @iova_rwsem: guards @iova, @nareas, states of areas and @users
+ * @iova_rwsem: guards @iova, @nareas, @norphans, states of areas and @users
  * @iova: used, reserved and allowed IOVAs and the alignment
  * @nareas: areas in @iova
+ * @norphans: areas without address, see orphan.c
  * @users: in-kernel users, struct iofd_aspace_user
  * @nusers: length of @users
  * @idle: woken when a user's @running or an area's @pinning falls to 0
@@ -45,6 +46,7 @@ struct iofd_aspace {
 	struct rw_semaphore iova_rwsem;
 	struct iofd_iova iova;
 	unsigned long nareas;
+	unsigned long norphans;
 	struct list_head users;
 	unsigned int nusers;
 	wait_queue_head_t idle;
@@ -128,6 +130,12 @@ int iofd_aspace_unmap(struct iofd_aspace *aspace, struct iofd_range range,
 int iofd_aspace_unmap_rule(struct iofd_aspace *aspace, struct iofd_range range,
 			   enum iofd_unmap_rule rule, unsigned long *unmapped);
 
+/* orphan.c */
+int iofd_aspace_disown(struct iofd_aspace *aspace, struct iofd_range range,
+		       enum iofd_unmap_rule rule, unsigned long *disowned);
+int iofd_aspace_adopt(struct iofd_aspace *aspace, struct iofd_range range,
+		      unsigned long uptr, struct iofd_account *account);
+
 /* cut.c */
 int iofd_aspace_cut(struct iofd_aspace *aspace, unsigned long iova);
 
@@ -145,6 +153,7 @@ bool iofd_aspace_huge_pages(struct iofd_aspace *aspace);
  * @coherent: no domain lets no-snoop accesses of devices through
  * @huge_pages: large IOPTEs may be used
  * @nareas: number of areas
+ * @norphans: number of areas without address
  * @nusers: number of in-kernel users
  */
 struct iofd_aspace_info {
@@ -153,6 +162,7 @@ struct iofd_aspace_info {
 	bool coherent;
 	bool huge_pages;
 	unsigned long nareas;
+	unsigned long norphans;
 	unsigned int nusers;
 };
 
@@ -185,6 +195,8 @@ int iofd_aspace_rw(struct iofd_aspace *aspace, struct iofd_range range,
 		   void *data, enum iofd_copy_flags flags);
 
 /* Between the files of this room. */
+bool iofd_aspace_cuts_locked(struct iofd_aspace *aspace,
+			     struct iofd_range range);
 void iofd_aspace_update_alignment_locked(struct iofd_aspace *aspace);
 int iofd_aspace_raise_alignment_locked(struct iofd_aspace *aspace,
 				       unsigned long alignment);

@@ -24,7 +24,7 @@ static int check_cut(struct iofd_aspace *aspace, struct iofd_area *area,
 	unsigned long alignment = aspace->iova.alignment;
 	unsigned long byte = area->byte + (iova - area->node.range.first);
 
-	if (area->state != IOFD_AREA_LIVE)
+	if (area->state != IOFD_AREA_LIVE || area->orphan)
 		return -EBUSY;
 	if (area->pages->source->devmem)
 		return -EOPNOTSUPP;

@@ -354,8 +354,15 @@ static int drain_pins(struct iofd_aspace *aspace, struct iofd_area *area)
 	return 0;
 }
 
-/* Does an area reach beyond an end of a range? */
-static bool range_cuts(struct iofd_aspace *aspace, struct iofd_range range)
+/**
+ * iofd_aspace_cuts_locked - does an area reach beyond an end of a range?
+ * @aspace: address space; iova lock held
+ * @range: range
+ *
+ * Return: true if so.
+ */
+bool iofd_aspace_cuts_locked(struct iofd_aspace *aspace,
+			     struct iofd_range range)
 {
 	const unsigned long ends[] = { range.first, range.last };
 	struct iofd_iova_node *node;
@@ -407,7 +414,7 @@ static int gather_areas(struct iofd_aspace *aspace, struct iofd_range range,
 
 	lockdep_assert_held_write(&aspace->iova_rwsem);
 
-	if (rule == IOFD_UNMAP_WHOLE && range_cuts(aspace, range))
+	if (rule == IOFD_UNMAP_WHOLE && iofd_aspace_cuts_locked(aspace, range))
 		return -EINVAL;
 	for (node = iofd_iova_used_first(&aspace->iova, range); node;
 	     node = iofd_iova_used_next(node, range)) {

@@ -127,18 +127,37 @@ int iommufd_vfio_compat_set_no_iommu(struct iommufd_ctx *ictx)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_vfio_compat_set_no_iommu, "IOMMUFD_VFIO");
 
+/* Is a container waiting for addresses, which a device may want to pin? */
+static bool has_orphans(struct iommufd_ctx *ictx)
+{
+	struct iofd_aspace_info info;
+	struct iofd_ioas *ioas;
+
+	if (!iofd_ctx_is_container(ictx))
+		return false;
+	ioas = iofd_vfio_borrow_ioas(ictx);
+	if (IS_ERR(ioas))
+		return false;
+	iofd_aspace_look(&ioas->aspace, &info);
+	iofd_ioas_return(ioas);
+	return info.norphans;
+}
+
 /**
  * iommufd_vfio_compat_ioas_create - see to it that an IOAS is set
  * @ictx: context
  *
  * Return: 0, whether one was set or a new one is; -EINVAL in no-iommu mode,
- * -EPERM if the context was opened as /dev/vfio/vfio; -ENOMEM.
+ * -EPERM if the context was opened as /dev/vfio/vfio; -EBUSY if mappings of that
+ * have no address at the moment; -ENOMEM.
  */
 int iommufd_vfio_compat_ioas_create(struct iommufd_ctx *ictx)
 {
 	struct iofd_ioas *ioas;
 	int rc = 0;
 
+	if (has_orphans(ictx))
+		return -EBUSY;
 	ioas = iofd_ioas_new(ictx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);

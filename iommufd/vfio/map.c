@@ -19,6 +19,9 @@
  *
  * and after that, on both, what pinning and the IOMMU driver say once a device
  * is attached.
+ *
+ * With VADDR, on /dev/vfio/vfio, a mapping whose address was taken away by
+ * VFIO_IOMMU_UNMAP_DMA gets a new one: see space/orphan.c.
  */
 #include <linux/iommu.h>
 #include <linux/uaccess.h>
@@ -64,6 +67,8 @@ static int enter(struct iofd_vfio_call *call,
 static int check_type1(const struct vfio_iommu_type1_dma_map *map,
 		       struct iofd_range *range)
 {
+	bool vaddr = map->flags & VFIO_DMA_MAP_FLAG_VADDR;
+	bool rights = map->flags & RIGHTS;
 	struct iofd_range memory;
 	int rc;
 
@@ -72,7 +77,8 @@ static int check_type1(const struct vfio_iommu_type1_dma_map *map,
 		rc = iofd_range_from_length(&memory, map->vaddr, map->size);
 	if (rc)
 		return rc;
-	return map->flags & RIGHTS ? 0 : -EINVAL;
+	/* Rights are for a new mapping, VADDR is for one that exists. */
+	return rights != vaddr ? 0 : -EINVAL;
 }
 
 /* Enter it, and take it back if there is no container for it any more. */
@@ -87,6 +93,9 @@ static int enter_type1(struct iofd_vfio_call *call,
 	if ((map->size | map->iova | map->vaddr) &
 	    (iofd_vfio_pgsize(call->ioas) - 1))
 		return -EINVAL;
+	if (map->flags & VFIO_DMA_MAP_FLAG_VADDR)
+		return iofd_aspace_adopt(aspace, range, map->vaddr,
+					 &call->ctx->account);
 	rc = iofd_aspace_check_new(aspace, range, call->entries);
 	if (rc)
 		return rc;
@@ -127,7 +136,7 @@ static int map_shim(struct iommufd_ctx *ictx,
 	struct iofd_vfio_call call;
 	int rc;
 
-	if (!(map->flags & RIGHTS))
+	if (!(map->flags & RIGHTS) || (map->flags & ~RIGHTS))
 		return -EINVAL;
 	rc = iofd_container_begin(ictx, &call);
 	if (rc)
@@ -144,7 +153,8 @@ int container_map_dma_ioctl(struct iommufd_ctx *ictx, void __user *arg)
 
 	if (copy_from_user(&map, arg, sizeof(map)))
 		return -EFAULT;
-	if (map.argsz < sizeof(map) || (map.flags & ~RIGHTS))
+	if (map.argsz < sizeof(map) ||
+	    (map.flags & ~(RIGHTS | VFIO_DMA_MAP_FLAG_VADDR)))
 		return -EINVAL;
 	return iofd_ctx_is_container(ictx) ? map_type1(ictx, &map) :
 					     map_shim(ictx, &map);

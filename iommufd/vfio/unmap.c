@@ -5,7 +5,8 @@
  * On /dev/vfio/vfio version 2 removes all mappings in the range, or none if an
  * end of it lies inside a mapping.  Version 1 removes all that begin in the
  * range, and none if the range begins inside of one, which is success with a
- * size of 0.  Page tables keep their large pages either way.
+ * size of 0.  Page tables keep their large pages either way.  With VADDR the same
+ * mappings lose their address and stay: see space/orphan.c.
  *
  * On /dev/iommu the range is cut out of what is mapped while large IOPTEs are
  * off, and is unmapped like by IOMMU_IOAS_UNMAP while they are on.
@@ -26,6 +27,7 @@ struct type1_unmap {
 	struct iofd_range range;
 	bool all;
 	bool dirty;
+	bool vaddr;
 };
 
 static int read_bitmap(struct type1_unmap *req, void __user *arg)
@@ -60,8 +62,12 @@ static int remove_type1(struct iofd_vfio_call *call, struct type1_unmap *req)
 	enum iofd_unmap_rule rule = IOFD_UNMAP_WHOLE;
 	unsigned long pgsize = iofd_vfio_pgsize(call->ioas);
 	unsigned long unmapped;
+	struct iofd_aspace_info info;
 	int rc;
 
+	iofd_aspace_look(&call->ioas->aspace, &info);
+	if (req->vaddr && info.nusers)
+		return -EBUSY;
 	rc = check_range(req, pgsize);
 	if (rc)
 		return rc;
@@ -76,8 +82,12 @@ static int remove_type1(struct iofd_vfio_call *call, struct type1_unmap *req)
 		if (rc)
 			return rc;
 	}
-	rc = iofd_aspace_unmap_rule(&call->ioas->aspace, req->range, rule,
-				    &unmapped);
+	if (req->vaddr)
+		rc = iofd_aspace_disown(&call->ioas->aspace, req->range, rule,
+					&unmapped);
+	else
+		rc = iofd_aspace_unmap_rule(&call->ioas->aspace, req->range,
+					    rule, &unmapped);
 	req->unmap->size = unmapped;
 	return rc;
 }
@@ -89,13 +99,15 @@ static int unmap_type1(struct iommufd_ctx *ictx, void __user *arg,
 		.unmap = unmap,
 		.all = unmap->flags & VFIO_DMA_UNMAP_FLAG_ALL,
 		.dirty = unmap->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
+		.vaddr = unmap->flags & VFIO_DMA_UNMAP_FLAG_VADDR,
 	};
 	struct iofd_vfio_call call;
 	int rc;
 
 	if (unmap->flags & ~(VFIO_DMA_UNMAP_FLAG_ALL |
+			     VFIO_DMA_UNMAP_FLAG_VADDR |
 			     VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) ||
-	    (req.all && req.dirty))
+	    (req.dirty && (req.all || req.vaddr)))
 		return -EINVAL;
 	if (req.dirty) {
 		rc = read_bitmap(&req, arg);

@@ -12,6 +12,7 @@
  */
 #include <dirent.h>
 #include <linux/vfio.h>
+#include <sys/wait.h>
 
 #include "util.h"
 
@@ -124,6 +125,22 @@ static long unmap(int fd, uint64_t iova, uint64_t size)
 static long unmap_all(int fd)
 {
 	return unmap_flags(fd, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL, NULL);
+}
+
+static long new_address(int fd, const void *va, uint64_t iova, uint64_t size)
+{
+	return map_flags(fd, va, iova, size, VFIO_DMA_MAP_FLAG_VADDR);
+}
+
+static long take_address(int fd, uint64_t iova, uint64_t size)
+{
+	return unmap_flags(fd, iova, size, VFIO_DMA_UNMAP_FLAG_VADDR, NULL);
+}
+
+static long take_all_addresses(int fd)
+{
+	return unmap_flags(fd, 0, 0, VFIO_DMA_UNMAP_FLAG_VADDR |
+			   VFIO_DMA_UNMAP_FLAG_ALL, NULL);
 }
 
 /* Finding edu and its group */
@@ -882,6 +899,113 @@ TEST_F(container, dirty_unmap)
 	ASSERT_EQ(0, map(fd, self->buf, IOVA, 4 * T_PAGE));
 	SAME("5", "unmap dirty, no memory there", -EFAULT,
 	     unmap_dirty(fd, IOVA, 4 * T_PAGE, 0, T_PAGE, NULL, 8));
+}
+
+TEST_F(container, new_address)
+{
+	size_t eight = 8 * T_PAGE, four = 4 * T_PAGE;
+	int fd = self->fd, memfd;
+	char *old, *new;
+
+	memfd = t_memfd(self->length);
+	ASSERT_LE(0, memfd);
+	old = t_map_memfd(memfd, self->length);
+	new = t_map_memfd(memfd, self->length);
+	ASSERT_NE(NULL, old);
+	ASSERT_NE(NULL, new);
+	SET_UP_DEVICE(VFIO_TYPE1v2_IOMMU);
+	SAME("4", "set: has UPDATE_VADDR", 1,
+	     extension(fd, VFIO_UPDATE_VADDR));
+	SAME("4", "take all, nothing there", 0, take_all_addresses(fd));
+	ASSERT_EQ(0, map(fd, old, IOVA, eight));
+	ASSERT_EQ(0, map(fd, old + eight, IOVA + eight, four));
+	SAME("4", "new address, nothing mapped", -ENOENT,
+	     new_address(fd, new, IOVA + T_PMD, T_PAGE));
+	SAME("4", "new address, not taken", -EINVAL,
+	     new_address(fd, new, IOVA, eight));
+	SAME("4", "new address and rights", -EINVAL,
+	     map_flags(fd, new, IOVA, eight,
+		       VFIO_DMA_MAP_FLAG_VADDR | VFIO_DMA_MAP_FLAG_READ));
+	SAME("4", "take and dirty", -EINVAL,
+	     unmap_flags(fd, IOVA, eight, VFIO_DMA_UNMAP_FLAG_VADDR |
+			 VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP, NULL));
+	SAME("4", "take, cuts", -EINVAL, take_address(fd, IOVA, T_PAGE));
+	SAME("4", "take, nothing there", 0,
+	     take_address(fd, IOVA + T_PMD, T_PAGE));
+	SAME("4", "take", eight, take_address(fd, IOVA, eight));
+	SAME("4", "take again", -EINVAL, take_address(fd, IOVA, eight));
+	SAME("4", "take all, one is taken", -EINVAL, take_all_addresses(fd));
+	SAME("4", "that took nothing", four,
+	     take_address(fd, IOVA + eight, four));
+	SAME("4", "MAP_DMA meanwhile", 0,
+	     map(fd, self->buf, IOVA + T_PMD, T_PAGE));
+	SAME("4", "MAP_DMA over one that is taken", -EEXIST,
+	     map(fd, self->buf, IOVA, T_PAGE));
+	SAME("4", "new address, another size", -EINVAL,
+	     new_address(fd, new, IOVA, four));
+	SAME("4", "new address, both at once", -EINVAL,
+	     new_address(fd, new, IOVA, eight + four));
+	SAME("4", "new address, not of pages", -EINVAL,
+	     new_address(fd, new + 1, IOVA, eight));
+	SAME("4", "new address", 0, new_address(fd, new, IOVA, eight));
+	SAME("4", "new address again", -EINVAL,
+	     new_address(fd, new, IOVA, eight));
+	munmap(old, self->length);
+	SAME("4", "unmap one that is taken", four,
+	     unmap(fd, IOVA + eight, four));
+	SAME("4", "take all", eight + T_PAGE, take_all_addresses(fd));
+	SAME("4", "unmap all, all are taken", eight + T_PAGE, unmap_all(fd));
+	SAME("4", "nobody waits for an address", 0, take_all_addresses(fd));
+	close(memfd);
+}
+
+TEST_F(container, new_address_version_1)
+{
+	int fd = self->fd;
+
+	SET_UP_DEVICE(VFIO_TYPE1_IOMMU);
+	ASSERT_EQ(0, map(fd, self->buf, IOVA, 8 * T_PAGE));
+	SAME("4", "v1: take, starts inside", 0,
+	     take_address(fd, IOVA + T_PAGE, T_PAGE));
+	SAME("4", "v1: take, first page", 8 * T_PAGE,
+	     take_address(fd, IOVA, T_PAGE));
+	SAME("4", "v1: new address", 0,
+	     new_address(fd, self->buf, IOVA, 8 * T_PAGE));
+}
+
+TEST_F(container, new_payer)
+{
+	long lck = 8 * T_PAGE / 1024;
+	int fd = self->fd, memfd, status = -1;
+	char *va;
+	pid_t pid;
+
+	memfd = t_memfd(self->length);
+	ASSERT_LE(0, memfd);
+	va = t_map_memfd(memfd, self->length);
+	ASSERT_NE(NULL, va);
+	SET_UP_DEVICE(VFIO_TYPE1v2_IOMMU);
+	ASSERT_EQ(0, t_drop_cap(CAP_IPC_LOCK));
+	ASSERT_EQ(0, t_memlock(8 * T_PAGE));
+	ASSERT_EQ(0, map(fd, va, IOVA, 8 * T_PAGE));
+	ASSERT_EQ(lck, t_vmlck());
+	ASSERT_EQ(8 * T_PAGE, take_all_addresses(fd));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (t_memlock(7 * T_PAGE) ||
+		    new_address(fd, va, IOVA, 8 * T_PAGE) != -ENOMEM)
+			_exit(1);
+		if (t_vmlck() || t_memlock(8 * T_PAGE) ||
+		    new_address(fd, va, IOVA, 8 * T_PAGE))
+			_exit(2);
+		_exit(t_vmlck() == lck ? 0 : 3);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	SAME("4", "another process gives the address", 0, status);
+	SAME("4", "the first does not pay any more", 0, t_vmlck());
+	SAME("4", "the mapping is there", 8 * T_PAGE, unmap_all(fd));
+	close(memfd);
 }
 
 TEST_HARNESS_MAIN
