@@ -285,6 +285,8 @@ int iofd_aspace_rw(struct iofd_aspace *aspace, struct iofd_range range,
 	bool more = true;
 	int rc = 0;
 
+	if (flags & IOFD_COPY_READABLE)
+		prot |= IOMMU_READ;
 	down_read(&aspace->iova_rwsem);
 	while (more) {
 		rc = find_slice(aspace, range, prot, false, &slice);

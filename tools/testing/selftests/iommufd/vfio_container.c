@@ -1008,4 +1008,75 @@ TEST_F(container, new_payer)
 	close(memfd);
 }
 
+/*
+ * What drivers of mediated devices are answered; only the mock can ask. So
+ * this is about this driver alone, and prints nothing for the table.
+ */
+TEST_F(container, in_kernel_user)
+{
+	uint32_t flags = MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES;
+	int fd = self->fd, access_fd, none;
+	uint32_t ioas = 0, item;
+	char *other, byte[8];
+	uint64_t copy;
+
+	if (!served_by_us() || !t_has_mock(fd))
+		SKIP(return, T_NO_MOCK);
+	SET_UP(VFIO_TYPE1v2_IOMMU);
+	ASSERT_EQ(0, t_vfio_ioas(fd, IOMMU_VFIO_IOAS_GET, &ioas));
+	ASSERT_EQ(0, t_create_access(fd, ioas, flags, &access_fd));
+	EXPECT_EQ(EINVAL, t_pin(fd, access_fd, IOVA, T_PAGE, NULL, 0, &item));
+	EXPECT_EQ(EINVAL, t_access_rw(fd, access_fd, IOVA, byte, 8, 0));
+	ASSERT_EQ(0, map_flags(fd, self->buf, IOVA, T_PAGE,
+			       VFIO_DMA_MAP_FLAG_WRITE));
+	EXPECT_EQ(EPERM, t_pin(fd, access_fd, IOVA, T_PAGE, NULL, 0, &item));
+	EXPECT_EQ(EPERM, t_access_rw(fd, access_fd, IOVA, byte, 8, 0));
+	EXPECT_EQ(EPERM, t_access_rw(fd, access_fd, IOVA, byte, 8,
+				     MOCK_ACCESS_RW_WRITE));
+	EXPECT_EQ(E2BIG, t_pin(fd, access_fd, IOVA, 513 * T_PAGE, NULL, 0,
+			       &item));
+	EXPECT_EQ(EINVAL, t_pin(fd, access_fd, IOVA, 512 * T_PAGE, NULL,
+				MOCK_FLAGS_ACCESS_WRITE, &item));
+	/* Addresses and in-kernel users exclude each other. */
+	EXPECT_EQ(0, extension(fd, VFIO_UPDATE_VADDR));
+	EXPECT_EQ(-EBUSY, take_address(fd, IOVA + 1, T_PAGE));
+	EXPECT_EQ(-EBUSY, take_all_addresses(fd));
+	close(access_fd);
+	EXPECT_EQ(1, extension(fd, VFIO_UPDATE_VADDR));
+	ASSERT_EQ(T_PAGE, take_all_addresses(fd));
+	EXPECT_EQ(EBUSY, t_create_access(fd, ioas, flags, &none));
+	/* Who shares the memory might still use the old address. */
+	other = t_alloc(T_PAGE);
+	ASSERT_NE(NULL, other);
+	copy = 2 * IOVA;
+	ASSERT_EQ(0, t_copy_at(fd, ioas, ioas, IOVA, T_PAGE, copy));
+	EXPECT_EQ(-EBUSY, new_address(fd, other, IOVA, T_PAGE));
+	ASSERT_EQ(0, t_unmap(fd, ioas, copy, T_PAGE, NULL));
+	/* The new address is what counts from then on. */
+	ASSERT_EQ(0, new_address(fd, other, IOVA, T_PAGE));
+	ASSERT_EQ(0, t_create_access(fd, ioas, flags, &access_fd));
+	EXPECT_EQ(0, t_pin(fd, access_fd, IOVA, T_PAGE, other,
+			   MOCK_FLAGS_ACCESS_WRITE, &item));
+	EXPECT_EQ(0, t_unpin(fd, access_fd, item));
+	close(access_fd);
+}
+
+TEST_F(container, in_kernel_user_version_1)
+{
+	uint32_t ioas = 0, item;
+	int access_fd;
+
+	if (!served_by_us() || !t_has_mock(self->fd))
+		SKIP(return, T_NO_MOCK);
+	SET_UP(VFIO_TYPE1_IOMMU);
+	ASSERT_EQ(0, t_vfio_ioas(self->fd, IOMMU_VFIO_IOAS_GET, &ioas));
+	ASSERT_EQ(0, t_create_access(self->fd, ioas,
+				     MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES,
+				     &access_fd));
+	ASSERT_EQ(0, map(self->fd, self->buf, IOVA, T_PAGE));
+	EXPECT_EQ(EACCES, t_pin(self->fd, access_fd, IOVA, T_PAGE, NULL, 0,
+				&item));
+	close(access_fd);
+}
+
 TEST_HARNESS_MAIN
