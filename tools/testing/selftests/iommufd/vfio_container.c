@@ -12,6 +12,7 @@
  */
 #include <dirent.h>
 #include <linux/vfio.h>
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include "util.h"
@@ -1006,6 +1007,93 @@ TEST_F(container, new_payer)
 	SAME("4", "the first does not pay any more", 0, t_vmlck());
 	SAME("4", "the mapping is there", 8 * T_PAGE, unmap_all(fd));
 	close(memfd);
+}
+
+/* Commands of all kinds, whatever state the container is in */
+struct noise {
+	int fd;
+	char *buf;
+	bool stop;
+	unsigned long good;
+};
+
+static void *make_noise(void *arg)
+{
+	struct noise *noise = arg;
+	uint64_t state = (uintptr_t)&state | 1;
+	uint64_t bits[2];
+	struct info info;
+
+	while (!__atomic_load_n(&noise->stop, __ATOMIC_RELAXED)) {
+		uint64_t random = t_random(&state);
+		uint64_t iova = IOVA + (random >> 8) % 4 * T_PAGE;
+		long rc;
+
+		switch (random % 8) {
+		case 0:
+		case 1:
+		case 2:
+			rc = map(noise->fd, noise->buf, iova, T_PAGE);
+			break;
+		case 3:
+			rc = unmap(noise->fd, iova, 2 * T_PAGE);
+			break;
+		case 4:
+			rc = get_info(noise->fd, &info, sizeof(info));
+			break;
+		case 5:
+			dirty(noise->fd, 8, DIRTY_START);
+			rc = get_dirty(noise->fd, IOVA, 8 * T_PAGE, T_PAGE,
+				       bits, 8);
+			break;
+		case 6:
+			rc = take_all_addresses(noise->fd);
+			break;
+		default:
+			rc = new_address(noise->fd, noise->buf, iova, T_PAGE);
+			break;
+		}
+		if (rc >= 0)
+			__atomic_add_fetch(&noise->good, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/*
+ * A group that comes and goes while others map. The first mistake would be a
+ * mapping that nobody owns any more, the second a thread that waits for ever.
+ */
+TEST_F(container, comes_and_goes)
+{
+	struct noise noise = { .fd = self->fd, .buf = self->buf };
+	unsigned long rounds = 0, i;
+	double end = t_seconds() + 5;
+	pthread_t threads[3];
+
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, make_noise,
+					    &noise));
+	while (t_seconds() < end) {
+		ASSERT_EQ(0, connect_group(self->group, self->fd));
+		ASSERT_EQ(0, call_nr(self->fd, VFIO_SET_IOMMU,
+				     VFIO_TYPE1v2_IOMMU));
+		ASSERT_EQ(0, open_device(self->group, self->name, &self->dev));
+		usleep(20000);
+		close(self->dev);
+		self->dev = -1;
+		ASSERT_EQ(0, call(self->group, VFIO_GROUP_UNSET_CONTAINER,
+				  NULL));
+		rounds++;
+	}
+	__atomic_store_n(&noise.stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	EXPECT_LT(0, rounds);
+	EXPECT_LT(0, noise.good);
+	SAME("26", "after many rounds: VmPin", 0, t_vmpin());
+	SAME("26", "after many rounds: VmLck", 0, t_vmlck());
+	SAME("26", "after many rounds: MAP_DMA", -EINVAL,
+	     map(self->fd, self->buf, IOVA, T_PAGE));
 }
 
 /*
