@@ -3,7 +3,8 @@
  * DOC: the roof
  *
  * Two tables, of object types and of ioctls; the file operations of
- * /dev/iommu; and the module's life.  Nothing includes this file.
+ * /dev/iommu and /dev/vfio/vfio; and the module's life.  Nothing includes this
+ * file.  Ioctls with numbers of VFIO go to the room vfio/.
  *
  * An ioctl goes through the envelope: the command number selects a slot, the
  * first member of the caller's struct gives its size, the struct is copied in
@@ -15,6 +16,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <linux/uaccess.h>
 
@@ -160,9 +162,10 @@ static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	unsigned int nr = _IOC_NR(cmd);
 	int rc;
 
-	/* Numbers of the VFIO container, of which none is served yet. */
-	if (nr < IOMMUFD_CMD_BASE ||
-	    nr - IOMMUFD_CMD_BASE >= ARRAY_SIZE(ioctl_slots))
+	/* Below are the numbers of VFIO. */
+	if (nr < IOMMUFD_CMD_BASE)
+		return iofd_container_ioctl(ucmd.ctx, cmd, arg);
+	if (nr - IOMMUFD_CMD_BASE >= ARRAY_SIZE(ioctl_slots))
 		return -ENOTTY;
 
 	if (get_user(ucmd.user_size, (u32 __user *)ucmd.ubuffer))
@@ -219,11 +222,87 @@ MODULE_PARM_DESC(allow_pfnmap,
 		 "Device memory in the address space of a process (PCI BARs) can be mapped by its address (default: on)");
 #endif
 
+#ifdef CONFIG_IOMMUFD_VFIO_CONTAINER
+static int account_mode_vfio = IOFD_CHARGE_PROCESS;
+module_param_cb(account_mode_vfio, &account_mode_ops, &account_mode_vfio, 0644);
+MODULE_PARM_DESC(account_mode_vfio,
+		 "What pinned memory of a newly opened /dev/vfio/vfio is held against RLIMIT_MEMLOCK: user, process (default) or fd");
+
+static unsigned int dma_entry_limit = U16_MAX;
+module_param(dma_entry_limit, uint, 0644);
+MODULE_PARM_DESC(dma_entry_limit,
+		 "Maximum number of mappings of a newly opened /dev/vfio/vfio (65535)");
+
+static struct miscdevice vfio_misc = {
+	.minor = VFIO_MINOR,
+	.name = "vfio",
+	.fops = &iofd_fops,
+	.nodename = "vfio/vfio",
+	.mode = 0666,
+};
+
+MODULE_ALIAS_MISCDEV(VFIO_MINOR);
+MODULE_ALIAS("devname:vfio/vfio");
+
+static int vfio_register(void)
+{
+	return misc_register(&vfio_misc);
+}
+
+static void vfio_deregister(void)
+{
+	misc_deregister(&vfio_misc);
+}
+
+static struct iommufd_ctx *open_vfio(struct file *file)
+{
+	struct iofd_container *container;
+	struct iommufd_ctx *ictx;
+
+	container = iofd_container_create(READ_ONCE(dma_entry_limit));
+	if (!container)
+		return NULL;
+	ictx = iofd_ctx_create(file, READ_ONCE(account_mode_vfio), container);
+	if (!ictx)
+		kfree(container);
+	return ictx;
+}
+
+/* The misc device that is being opened; its own open is not finished yet. */
+static bool is_vfio(struct file *file)
+{
+	return file->private_data == &vfio_misc;
+}
+#else
+static int vfio_register(void)
+{
+	return 0;
+}
+
+static void vfio_deregister(void)
+{
+}
+
+static struct iommufd_ctx *open_vfio(struct file *file)
+{
+	return NULL;
+}
+
+static bool is_vfio(struct file *file)
+{
+	return false;
+}
+#endif
+
 static int iofd_open(struct inode *inode, struct file *file)
 {
 	struct iommufd_ctx *ictx;
 
-	ictx = iofd_ctx_create(file, READ_ONCE(account_mode_iommu));
+	if (is_vfio(file))
+		ictx = open_vfio(file);
+	else
+		ictx = iofd_ctx_create(file, READ_ONCE(account_mode_iommu),
+				       NULL);
 	if (!ictx)
 		return -ENOMEM;
 	file->private_data = ictx;
@@ -246,6 +325,7 @@ const struct file_operations iofd_fops = {
 	.open = iofd_open,
 	.release = iofd_release,
 	.unlocked_ioctl = iofd_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.show_fdinfo = iofd_show_fdinfo,
 };
 
@@ -274,11 +354,16 @@ static int __init iofd_init(void)
 	rc = misc_register(&iofd_misc);
 	if (rc)
 		goto err_file;
-	rc = iofd_test_init();
+	rc = vfio_register();
 	if (rc)
 		goto err_misc;
+	rc = iofd_test_init();
+	if (rc)
+		goto err_vfio;
 	return 0;
 
+err_vfio:
+	vfio_deregister();
 err_misc:
 	misc_deregister(&iofd_misc);
 err_file:
@@ -295,6 +380,7 @@ err_fault:
 static void __exit iofd_exit(void)
 {
 	iofd_test_exit();
+	vfio_deregister();
 	misc_deregister(&iofd_misc);
 	iofd_pfnmap_exit();
 	iofd_file_pages_exit();

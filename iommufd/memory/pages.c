@@ -318,6 +318,28 @@ void iofd_pages_release(struct iofd_pages *pages, struct iofd_hold *hold)
 }
 
 /**
+ * iofd_pages_split_hold - make two holds of one
+ * @pages: page set
+ * @left: hold that ends before @byte afterwards
+ * @right: unused hold, zeroed when it was made; holds from @byte on afterwards
+ * @byte: a byte of the set inside the slice of @left, not its first
+ *
+ * The same indices are covered before and after.
+ */
+void iofd_pages_split_hold(struct iofd_pages *pages, struct iofd_hold *left,
+			   struct iofd_hold *right, unsigned long byte)
+{
+	mutex_lock(&pages->lock);
+	interval_tree_remove(&left->node, &pages->holds);
+	right->node.start = iofd_pages_index(pages, byte);
+	right->node.last = left->node.last;
+	left->node.last = iofd_pages_index(pages, byte - 1);
+	interval_tree_insert(&left->node, &pages->holds);
+	interval_tree_insert(&right->node, &pages->holds);
+	mutex_unlock(&pages->lock);
+}
+
+/**
  * iofd_pages_walk - call a function for each contiguous run of a slice
  * @pages: page set
  * @index: the slice, covered by holds of the caller

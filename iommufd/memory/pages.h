@@ -108,6 +108,9 @@ int iofd_pages_hold(struct iofd_pages *pages, struct iofd_hold *hold,
 		    struct iofd_range index);
 void iofd_pages_release(struct iofd_pages *pages, struct iofd_hold *hold);
 
+void iofd_pages_split_hold(struct iofd_pages *pages, struct iofd_hold *left,
+			   struct iofd_hold *right, unsigned long byte);
+
 int iofd_pages_pin(struct iofd_pages *pages, unsigned long byte,
 		   unsigned long length, struct page **out);
 void iofd_pages_unpin(struct iofd_pages *pages, unsigned long byte,
@@ -165,6 +168,8 @@ void iofd_file_pages_exit(void);
 struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 					  unsigned long length, bool writable,
 					  struct iofd_account *account);
+
+int iofd_user_pages_move(struct iofd_pages *pages, unsigned long uptr);
 
 struct iofd_pages *iofd_file_pages_create(struct file *file,
 					  unsigned long start,

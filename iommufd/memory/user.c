@@ -311,3 +311,52 @@ struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 	iofd_payer_init(&pages->payer, account);
 	return pages;
 }
+
+/* Make the calling task the payer of what is pinned. */
+static int change_payer(struct iofd_pages *pages)
+{
+	struct iofd_payer next = {};
+	int rc;
+
+	lockdep_assert_held(&pages->lock);
+
+	if (pages->payer.mm == current->mm)
+		return 0;
+	rc = iofd_payer_prepare(&next, &pages->payer, pages->npinned);
+	if (!rc)
+		iofd_payer_commit(&pages->payer, &next, pages->npinned);
+	return rc;
+}
+
+/**
+ * iofd_user_pages_move - the memory is at another address, or in another process
+ * @pages: page set
+ * @uptr: address of its first byte in the calling process, in its page where it
+ *        was before
+ *
+ * What is pinned stays pinned, and is charged to the caller from now on.  The
+ * caller keeps in-kernel users away, and others from taking a reference.
+ *
+ * Return: 0; -EINVAL no process memory, or another place in the page, or the
+ * end of the memory would not be an address; -EBUSY the set is shared, so that
+ * somebody elsewhere may be using the old address; -ENOMEM over the caller's
+ * limit.  On failure nothing has changed.
+ */
+int iofd_user_pages_move(struct iofd_pages *pages, unsigned long uptr)
+{
+	unsigned long end;
+	int rc;
+
+	if (pages->source != &user_source ||
+	    offset_in_page(uptr) != offset_in_page(pages->addr) ||
+	    check_add_overflow(uptr, pages->length, &end))
+		return -EINVAL;
+	if (kref_read(&pages->kref) != 1)
+		return -EBUSY;
+	mutex_lock(&pages->lock);
+	rc = change_payer(pages);
+	if (!rc)
+		pages->addr = uptr;
+	mutex_unlock(&pages->lock);
+	return rc;
+}

@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "object/access.h"
+#include "object/container.h"
 
 static void access_destroy(struct iommufd_object *obj)
 {
@@ -296,6 +297,32 @@ void iommufd_access_destroy(struct iommufd_access *access)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, "IOMMUFD");
 
+/* What VFIO's type1 pins at once: a page full of page pointers. */
+#define CONTAINER_PIN_MAX (PAGE_SIZE / sizeof(struct page *))
+
+/*
+ * Drivers of mediated devices know a container by its errnos: where nothing is
+ * mapped is EINVAL, and version 1 has no pins.
+ */
+static int check_container_pin(struct iommufd_ctx *ictx, unsigned long length)
+{
+	bool v1;
+
+	if (!iofd_ctx_is_container(ictx))
+		return 0;
+	if (length > CONTAINER_PIN_MAX << PAGE_SHIFT)
+		return -E2BIG;
+	spin_lock(&ictx->vfio_lock);
+	v1 = ictx->container->v1;
+	spin_unlock(&ictx->vfio_lock);
+	return v1 ? -EACCES : 0;
+}
+
+static int container_errno(struct iommufd_ctx *ictx, int rc)
+{
+	return rc == -ENOENT && iofd_ctx_is_container(ictx) ? -EINVAL : rc;
+}
+
 /**
  * iommufd_access_pin_pages - pin the memory behind IOVAs for the CPU
  * @access: attached access that was created with needs_pin_pages
@@ -313,7 +340,9 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_destroy, "IOMMUFD");
  * its page as in its IOVA page, or no pinning access; -EOVERFLOW; -ENOENT not
  * attached, or a part is not mapped; -EPERM the mapping does not allow it;
  * -EFAULT, -ENOMEM, -EOPNOTSUPP the memory cannot be pinned.  On failure
- * nothing is pinned.
+ * nothing is pinned.  On a context opened as /dev/vfio/vfio: -EINVAL instead of
+ * -ENOENT; -E2BIG more pages than a page has pointers; -EACCES the container is
+ * of version 1.
  */
 int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned long length, struct page **out_pages,
@@ -325,7 +354,9 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 	if (WARN_ON_ONCE(!access->ops->needs_pin_pages ||
 			 flags & ~IOMMUFD_ACCESS_RW_WRITE))
 		return -EINVAL;
-	rc = iofd_range_from_length(&range, iova, length);
+	rc = check_container_pin(access->ctx, length);
+	if (!rc)
+		rc = iofd_range_from_length(&range, iova, length);
 	if (rc)
 		return rc;
 
@@ -334,8 +365,9 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 		return -ENOENT;
 	if (access->changing)
 		return -EINVAL;
-	return iofd_aspace_pin(&access->ioas->aspace, range, out_pages,
-			       flags & IOMMUFD_ACCESS_RW_WRITE);
+	rc = iofd_aspace_pin(&access->ioas->aspace, range, out_pages,
+			     flags & IOMMUFD_ACCESS_RW_WRITE);
+	return container_errno(access->ctx, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
 
@@ -376,7 +408,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, "IOMMUFD");
  * Context: process context, may sleep; not under mmap_lock.
  *
  * Return: 0; as iommufd_access_pin_pages(), with no alignment demanded.  On
- * failure a part may have been copied.
+ * failure a part may have been copied.  On a context opened as /dev/vfio/vfio:
+ * -EINVAL instead of -ENOENT, and -EPERM also to write to what may not be read.
  */
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t len, unsigned int flags)
@@ -391,6 +424,8 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		copy |= IOFD_COPY_KTHREAD;
 	if (flags & __IOMMUFD_ACCESS_RW_SLOW_PATH)
 		copy |= IOFD_COPY_PINNED;
+	if (iofd_ctx_is_container(access->ctx))
+		copy |= IOFD_COPY_READABLE;
 	rc = iofd_range_from_length(&range, iova, len);
 	if (rc)
 		return rc;
@@ -400,6 +435,7 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		return -ENOENT;
 	if (access->changing)
 		return -EINVAL;
-	return iofd_aspace_rw(&access->ioas->aspace, range, data, copy);
+	rc = iofd_aspace_rw(&access->ioas->aspace, range, data, copy);
+	return container_errno(access->ctx, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_rw, "IOMMUFD");

@@ -16,6 +16,7 @@
 #include <linux/uaccess.h>
 
 #include "base/check.h"
+#include "object/container.h"
 #include "object/ctx.h"
 #include "object/ioas.h"
 
@@ -23,11 +24,14 @@
  * iofd_ctx_create - the context of a newly opened file
  * @file: the file
  * @charge_mode: accounting mode to begin with
+ * @container: for an open of /dev/vfio/vfio, else NULL; the context's from now
+ *             on, freed with it
  *
  * Return: context, or NULL without memory.
  */
 struct iommufd_ctx *iofd_ctx_create(struct file *file,
-				    enum iofd_charge_mode charge_mode)
+				    enum iofd_charge_mode charge_mode,
+				    struct iofd_container *container)
 {
 	struct iommufd_ctx *ictx;
 
@@ -40,6 +44,7 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
 	xa_init_flags(&ictx->groups, XA_FLAGS_ACCOUNT);
 	ictx->account.mode = charge_mode;
 	spin_lock_init(&ictx->vfio_lock);
+	ictx->container = container;
 	return ictx;
 }
 
@@ -52,6 +57,7 @@ void iofd_ctx_destroy(struct iommufd_ctx *ictx)
 	iofd_objects_fini(&ictx->objects);
 	WARN_ON(!xa_empty(&ictx->groups));
 	xa_destroy(&ictx->groups);
+	kfree(ictx->container);
 	kfree(ictx);
 }
 
@@ -180,12 +186,25 @@ void iofd_ctx_show(struct seq_file *m, struct iommufd_ctx *ictx)
 	seq_printf(m, "iommufd-objects:\t%lu\n", nr);
 }
 
+/* Groups, devices and accesses of a container are counted: see its header. */
+static void count_user(struct iommufd_ctx *ictx)
+{
+	if (ictx->container)
+		atomic_inc(&ictx->container->users);
+}
+
+static void uncount_user(struct iommufd_ctx *ictx)
+{
+	if (ictx->container && atomic_dec_and_test(&ictx->container->users))
+		ictx->container->idle(ictx);
+}
+
 /**
  * iommufd_ctx_from_file - the context of a file
  * @file: a file; the caller keeps its own reference
  *
  * Return: the context with one more reference; ERR_PTR(-EBADFD) if the file is
- * not /dev/iommu.
+ * neither /dev/iommu nor the /dev/vfio/vfio of this driver.
  */
 struct iommufd_ctx *iommufd_ctx_from_file(struct file *file)
 {
@@ -204,7 +223,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_file, "IOMMUFD");
  * @fd: file descriptor of the calling process
  *
  * Return: the context with a reference; ERR_PTR(-EBADF) if @fd is not open;
- * ERR_PTR(-EBADFD) if it is not /dev/iommu.
+ * ERR_PTR(-EBADFD) if it is neither /dev/iommu nor the /dev/vfio/vfio of this
+ * driver.
  */
 struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
 {
@@ -218,6 +238,7 @@ struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
 		return ERR_PTR(-EBADFD);
 	}
 	/* fget()'s reference becomes the context's. */
+	count_user(file->private_data);
 	return file->private_data;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_fd, "IOMMUFD");
@@ -230,6 +251,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_fd, "IOMMUFD");
  */
 void iommufd_ctx_get(struct iommufd_ctx *ictx)
 {
+	count_user(ictx);
 	get_file(ictx->file);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_get, "IOMMUFD");
@@ -237,9 +259,15 @@ EXPORT_SYMBOL_NS_GPL(iommufd_ctx_get, "IOMMUFD");
 /**
  * iommufd_ctx_put - drop a reference
  * @ictx: context; ends, later and elsewhere, with its last reference
+ *
+ * With the last reference that is not a descriptor's a VFIO container drops
+ * its mappings.
+ *
+ * Context: process context, may sleep.
  */
 void iommufd_ctx_put(struct iommufd_ctx *ictx)
 {
+	uncount_user(ictx);
 	fput(ictx->file);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_put, "IOMMUFD");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * struct iommufd_ctx: one open of /dev/iommu.
+ * struct iommufd_ctx: one open of /dev/iommu or /dev/vfio/vfio.
  *
  * A reference on a context is a reference on its file; the context dies in
  * the file's release, when no ioctl can be running any more.
@@ -17,6 +17,7 @@
 #include "object/object.h"
 
 struct file;
+struct iofd_container;
 struct iofd_ioas;
 struct miscdevice;
 
@@ -34,6 +35,7 @@ struct miscdevice;
  * @vfio_ioas: the IOAS that stands for the VFIO container; no reference, its
  *             destruction clears it
  * @no_iommu: a no-iommu group is connected
+ * @container: what a context opened as /dev/vfio/vfio has besides, else NULL
  */
 struct iommufd_ctx {
 	struct file *file;
@@ -45,6 +47,7 @@ struct iommufd_ctx {
 	spinlock_t vfio_lock; /* guards the next two */
 	struct iofd_ioas *vfio_ioas;
 	bool no_iommu;
+	struct iofd_container *container;
 };
 
 /**
@@ -61,10 +64,16 @@ struct iofd_ucmd {
 	void *cmd;
 };
 
+static inline bool iofd_ctx_is_container(const struct iommufd_ctx *ictx)
+{
+	return ictx->container;
+}
+
 int iofd_ucmd_respond(struct iofd_ucmd *ucmd, size_t cmd_size);
 
 struct iommufd_ctx *iofd_ctx_create(struct file *file,
-				    enum iofd_charge_mode charge_mode);
+				    enum iofd_charge_mode charge_mode,
+				    struct iofd_container *container);
 void iofd_ctx_destroy(struct iommufd_ctx *ictx);
 
 /* The roof says which files are contexts. */

@@ -124,6 +124,7 @@ iofd_hwpt_paging_new(struct iofd_ioas *ioas, struct device *dev,
 			goto err_domain;
 		}
 		hwpt->enforce_coherency = true;
+		hwpt->member.coherent = true;
 	}
 	return hwpt;
 

@@ -78,6 +78,18 @@ static int cancel(struct iofd_pages *pages)
 	return 0;
 }
 
+/*
+ * A mapping may take as long as a page fault does, and who waits for that keeps
+ * others waiting behind it. When the last group leaves a VFIO container the
+ * kernel would be among them, so there nobody waits.
+ */
+static int lock_out(struct iommufd_ctx *ictx)
+{
+	if (!iofd_ctx_is_container(ictx))
+		return down_write_killable(&ictx->owner_rwsem);
+	return down_write_trylock(&ictx->owner_rwsem) ? 0 : -EBUSY;
+}
+
 /* IOMMU_IOAS_CHANGE_PROCESS */
 int ioas_change_process_ioctl(struct iofd_ucmd *ucmd)
 {
@@ -89,8 +101,7 @@ int ioas_change_process_ioctl(struct iofd_ucmd *ucmd)
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 
-	/* A mapping may take as long as a page fault does. */
-	rc = down_write_killable(&ictx->owner_rwsem);
+	rc = lock_out(ictx);
 	if (rc)
 		return rc;
 	borrow_all(ictx, &ioases);

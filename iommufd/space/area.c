@@ -3,7 +3,8 @@
  * DOC: areas
  *
  * An area is one contiguous IOVA range backed by one contiguous slice of a page
- * set; areas never overlap, are never merged, and go as a unit.  The header has
+ * set; areas never overlap, are never merged, and go as a unit; one can be split
+ * where every page has an IOPTE of its own.  The header has
  * the states; this file has one function for each transition, and
  * area_assert() checks the header's table.
  *
@@ -127,6 +128,7 @@ void iofd_area_reserve(struct iofd_aspace *aspace, struct iofd_area *area,
 		first, first + (iofd_area_length(area) - 1)
 	};
 	iofd_iova_use(&aspace->iova, &area->node);
+	aspace->nareas++;
 	area->state = IOFD_AREA_RESERVED;
 }
 
@@ -134,6 +136,10 @@ void iofd_area_reserve(struct iofd_aspace *aspace, struct iofd_area *area,
 static void area_leave_tree(struct iofd_aspace *aspace, struct iofd_area *area)
 {
 	iofd_iova_unuse(&aspace->iova, &area->node);
+	aspace->nareas--;
+	if (area->orphan)
+		aspace->norphans--;
+	area->orphan = false;
 	RB_CLEAR_NODE(&area->node.rb);
 	area->state = IOFD_AREA_NEW;
 	area_assert(aspace, area, IOFD_AREA_NEW);
@@ -181,6 +187,39 @@ void iofd_area_remove(struct iofd_aspace *aspace, struct iofd_area *area)
 {
 	area_assert(aspace, area, IOFD_AREA_UNLOADING);
 	area_leave_tree(aspace, area);
+}
+
+/**
+ * iofd_area_split - make two LIVE areas of one
+ * @aspace: address space
+ * @left: LIVE area without pins, whose IOPTEs end at PAGE_SIZE borders at most;
+ *        keeps what is below @right
+ * @right: area in state NEW onto the rest of the same page set; becomes LIVE
+ *
+ * Nothing is pinned, unpinned, loaded or unloaded: to devices nothing happens.
+ */
+void iofd_area_split(struct iofd_aspace *aspace, struct iofd_area *left,
+		     struct iofd_area *right)
+{
+	unsigned long length = iofd_area_length(left) - iofd_area_length(right);
+
+	area_assert(aspace, left, IOFD_AREA_LIVE);
+	iofd_check(!atomic_read(&left->pins) && !atomic_read(&left->pinning));
+	iofd_check(right->byte == left->byte + length);
+	iofd_check(!left->orphan);
+
+	/* The key of a node that is in the tree must not change. */
+	iofd_iova_unuse(&aspace->iova, &left->node);
+	left->node.range.last = left->node.range.first + (length - 1);
+	iofd_iova_use(&aspace->iova, &left->node);
+
+	iofd_area_reserve(aspace, right, left->node.range.last + 1);
+	if (left->held) {
+		iofd_pages_split_hold(left->pages, &left->hold, &right->hold,
+				      left->byte + length);
+		right->held = true;
+	}
+	iofd_area_publish(aspace, right);
 }
 
 /**

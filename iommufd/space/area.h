@@ -56,6 +56,7 @@ enum iofd_area_state {
  * @prot: IOMMU_READ and/or IOMMU_WRITE
  * @held: @hold is in the page set's tree
  * @in_room: it lies in the page set's room, and goes with the set
+ * @orphan: the address of the memory is no longer valid; iova lock
  * @pins: pins of in-kernel users, made or being made; raised in state LIVE with
  *        the iova lock held
  * @pinning: calls that make a pin; until they end they use the area, pin or no
@@ -71,6 +72,7 @@ struct iofd_area {
 	u8 prot;
 	bool held;
 	bool in_room;
+	bool orphan;
 	atomic_t pins;
 	atomic_t pinning;
 };
@@ -94,6 +96,9 @@ void iofd_area_close(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_reopen(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_begin_unload(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_remove(struct iofd_aspace *aspace, struct iofd_area *area);
+
+void iofd_area_split(struct iofd_aspace *aspace, struct iofd_area *left,
+		     struct iofd_area *right);
 
 int iofd_area_hold(struct iofd_area *area);
 void iofd_area_release(struct iofd_area *area);

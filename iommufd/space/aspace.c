@@ -40,6 +40,100 @@ void iofd_aspace_fini(struct iofd_aspace *aspace)
 }
 
 /**
+ * iofd_aspace_look - a look at an address space as a whole
+ * @aspace: address space
+ * @info: out: what it is like at this moment
+ */
+void iofd_aspace_look(struct iofd_aspace *aspace, struct iofd_aspace_info *info)
+{
+	struct iofd_member *member;
+
+	down_read(&aspace->domains_rwsem);
+	down_read(&aspace->iova_rwsem);
+	*info = (struct iofd_aspace_info){
+		.pgsizes = ULONG_MAX,
+		.alignment = aspace->iova.alignment,
+		.coherent = true,
+		.huge_pages = aspace->huge_pages,
+		.nareas = aspace->nareas,
+		.norphans = aspace->norphans,
+		.nusers = aspace->nusers,
+	};
+	list_for_each_entry(member, &aspace->domains, link) {
+		info->pgsizes &= member->domain->pgsize_bitmap;
+		info->coherent &= member->coherent;
+	}
+	up_read(&aspace->iova_rwsem);
+	up_read(&aspace->domains_rwsem);
+}
+
+/**
+ * iofd_aspace_check_new - is there room for one more area?
+ * @aspace: address space
+ * @range: where it is to be
+ * @limit: most areas there may be
+ *
+ * Return: 0; -EEXIST an area is in the way; -ENOSPC there are @limit already.
+ */
+int iofd_aspace_check_new(struct iofd_aspace *aspace, struct iofd_range range,
+			  unsigned int limit)
+{
+	int rc = 0;
+
+	down_read(&aspace->iova_rwsem);
+	if (iofd_iova_used_first(&aspace->iova, range))
+		rc = -EEXIST;
+	else if (aspace->nareas >= limit)
+		rc = -ENOSPC;
+	up_read(&aspace->iova_rwsem);
+	return rc;
+}
+
+/* The first area that meets a range, as a value. */
+static bool next_area(struct iofd_aspace *aspace, struct iofd_range range,
+		      struct iofd_range *found)
+{
+	struct iofd_iova_node *node;
+
+	down_read(&aspace->iova_rwsem);
+	node = iofd_iova_used_first(&aspace->iova, range);
+	if (node)
+		*found = node->range;
+	up_read(&aspace->iova_rwsem);
+	return node;
+}
+
+/**
+ * iofd_aspace_areas - call a function for each area that meets a range
+ * @aspace: address space
+ * @range: range
+ * @fn: called in ascending order, with the whole area; may sleep and fault; an
+ *      error ends the walk
+ * @arg: passed to @fn
+ *
+ * No lock is held while @fn runs, so areas may come and go meanwhile, unless
+ * the caller keeps them from it.
+ *
+ * Return: 0 or what @fn returned.
+ */
+int iofd_aspace_areas(struct iofd_aspace *aspace, struct iofd_range range,
+		      int (*fn)(struct iofd_range area, void *arg), void *arg)
+{
+	struct iofd_range area;
+	int rc;
+
+	while (next_area(aspace, range, &area)) {
+		rc = fn(area, arg);
+		if (rc)
+			return rc;
+		if (area.last >= range.last)
+			break;
+		range.first = area.last + 1;
+	}
+	return 0;
+}
+
+/**
  * iofd_aspace_reserve - keep a range free of mappings
  * @aspace: address space
  * @range: range; may overlap other reserved ranges

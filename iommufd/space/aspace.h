@@ -30,8 +30,10 @@
  * @domains_rwsem: guards the list @domains, @ndomains and @huge_pages
  * @domains: struct iofd_member
  * @ndomains: length of @domains
- * @iova_rwsem: guards @iova, states of areas and @users
+ * @iova_rwsem: guards @iova, @nareas, @norphans, states of areas and @users
  * @iova: used, reserved and allowed IOVAs and the alignment
+ * @nareas: areas in @iova
+ * @norphans: areas without address, see orphan.c
  * @users: in-kernel users, struct iofd_aspace_user
  * @nusers: length of @users
  * @idle: woken when a user's @running or an area's @pinning falls to 0
@@ -43,6 +45,8 @@ struct iofd_aspace {
 	unsigned int ndomains;
 	struct rw_semaphore iova_rwsem;
 	struct iofd_iova iova;
+	unsigned long nareas;
+	unsigned long norphans;
 	struct list_head users;
 	unsigned int nusers;
 	wait_queue_head_t idle;
@@ -53,10 +57,12 @@ struct iofd_aspace {
  * struct iofd_member - membership of a domain, embedded in its page table
  * @link: link in the address space's list
  * @domain: paging domain
+ * @coherent: its IOMMU ignores no-snoop
  */
 struct iofd_member {
 	struct list_head link;
 	struct iommu_domain *domain;
+	bool coherent;
 };
 
 /**
@@ -86,12 +92,30 @@ void iofd_aspace_fini(struct iofd_aspace *aspace);
  * @length: bytes
  * @addr: address or file offset of the memory, whose low bits the chosen IOVA
  *        follows
+ * @limit: refuse to be one more than so many areas; 0: no limit
  */
 struct iofd_place {
 	bool fixed;
 	unsigned long iova;
 	unsigned long length;
 	unsigned long addr;
+	unsigned int limit;
+};
+
+/**
+ * enum iofd_unmap_rule - what an unmap does with areas that it meets
+ * @IOFD_UNMAP_UPTO: remove those inside the range in ascending order, up to the
+ *                   first that cannot go or reaches beyond the range
+ * @IOFD_UNMAP_WHOLE: all that the range meets, if it cuts none, or nothing
+ * @IOFD_UNMAP_STARTS: all that begin in the range, however long they are; none
+ *                     if the range begins inside of one
+ * @IOFD_UNMAP_IDLE: those inside the range that nobody else is at work on
+ */
+enum iofd_unmap_rule {
+	IOFD_UNMAP_UPTO,
+	IOFD_UNMAP_WHOLE,
+	IOFD_UNMAP_STARTS,
+	IOFD_UNMAP_IDLE,
 };
 
 int iofd_aspace_map(struct iofd_aspace *aspace, struct iofd_pages *pages,
@@ -103,6 +127,17 @@ int iofd_aspace_map_areas(struct iofd_aspace *aspace, struct list_head *areas,
 void iofd_areas_free(struct list_head *areas);
 int iofd_aspace_unmap(struct iofd_aspace *aspace, struct iofd_range range,
 		      unsigned long *unmapped);
+int iofd_aspace_unmap_rule(struct iofd_aspace *aspace, struct iofd_range range,
+			   enum iofd_unmap_rule rule, unsigned long *unmapped);
+
+/* orphan.c */
+int iofd_aspace_disown(struct iofd_aspace *aspace, struct iofd_range range,
+		       enum iofd_unmap_rule rule, unsigned long *disowned);
+int iofd_aspace_adopt(struct iofd_aspace *aspace, struct iofd_range range,
+		      unsigned long uptr);
+
+/* cut.c */
+int iofd_aspace_cut(struct iofd_aspace *aspace, unsigned long iova);
 
 /* domains.c */
 int iofd_aspace_join(struct iofd_aspace *aspace, struct iofd_member *member);
@@ -110,7 +145,34 @@ void iofd_aspace_leave(struct iofd_aspace *aspace, struct iofd_member *member);
 int iofd_aspace_set_huge_pages(struct iofd_aspace *aspace, bool enable);
 bool iofd_aspace_huge_pages(struct iofd_aspace *aspace);
 
+/**
+ * struct iofd_aspace_info - a look at an address space as a whole
+ * @pgsizes: page sizes that all of its domains have, as a bitmap; all ones
+ *           without domains
+ * @alignment: that mappings have to keep now
+ * @coherent: no domain lets no-snoop accesses of devices through
+ * @huge_pages: large IOPTEs may be used
+ * @nareas: number of areas
+ * @norphans: number of areas without address
+ * @nusers: number of in-kernel users
+ */
+struct iofd_aspace_info {
+	unsigned long pgsizes;
+	unsigned long alignment;
+	bool coherent;
+	bool huge_pages;
+	unsigned long nareas;
+	unsigned long norphans;
+	unsigned int nusers;
+};
+
 /* aspace.c */
+void iofd_aspace_look(struct iofd_aspace *aspace,
+		      struct iofd_aspace_info *info);
+int iofd_aspace_check_new(struct iofd_aspace *aspace, struct iofd_range range,
+			  unsigned int limit);
+int iofd_aspace_areas(struct iofd_aspace *aspace, struct iofd_range range,
+		      int (*fn)(struct iofd_range area, void *arg), void *arg);
 int iofd_aspace_reserve(struct iofd_aspace *aspace, struct iofd_range range,
 			const void *owner);
 int iofd_aspace_reserve_device(struct iofd_aspace *aspace, struct device *dev,
@@ -137,6 +199,8 @@ int iofd_aspace_each_pages(struct iofd_aspace *aspace,
 			   int (*fn)(struct iofd_pages *pages));
 
 /* Between the files of this room. */
+bool iofd_aspace_cuts_locked(struct iofd_aspace *aspace,
+			     struct iofd_range range);
 void iofd_aspace_update_alignment_locked(struct iofd_aspace *aspace);
 int iofd_aspace_raise_alignment_locked(struct iofd_aspace *aspace,
 				       unsigned long alignment);

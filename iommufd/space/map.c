@@ -169,6 +169,8 @@ static int place_areas(struct iofd_aspace *aspace, struct list_head *areas,
 	rc = choose_range(aspace, place, &range);
 	if (rc)
 		return rc;
+	if (place->limit && aspace->nareas >= place->limit)
+		return -ENOSPC;
 	list_for_each_entry(area, areas, work) {
 		rc = check_area(aspace, area);
 		if (rc)
@@ -352,31 +354,84 @@ static int drain_pins(struct iofd_aspace *aspace, struct iofd_area *area)
 	return 0;
 }
 
+/**
+ * iofd_aspace_cuts_locked - does an area reach beyond an end of a range?
+ * @aspace: address space; iova lock held
+ * @range: range
+ *
+ * Return: true if so.
+ */
+bool iofd_aspace_cuts_locked(struct iofd_aspace *aspace,
+			     struct iofd_range range)
+{
+	const unsigned long ends[] = { range.first, range.last };
+	struct iofd_iova_node *node;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		node = iofd_iova_used_first(&aspace->iova, (struct iofd_range){
+			ends[i], ends[i] });
+		if (node && !iofd_range_contains(range, node->range))
+			return true;
+	}
+	return false;
+}
+
+/* Must an unmap end, without or with an error, in front of this area? */
+static bool rule_stops(enum iofd_unmap_rule rule, struct iofd_range range,
+		       struct iofd_area *area, int *rc)
+{
+	bool inside = iofd_range_contains(range, area->node.range);
+
+	*rc = 0;
+	switch (rule) {
+	case IOFD_UNMAP_STARTS:
+		if (area->node.range.first < range.first)
+			return true;
+		inside = true;
+		break;
+	case IOFD_UNMAP_UPTO:
+	case IOFD_UNMAP_WHOLE:
+	case IOFD_UNMAP_IDLE:
+		break;
+	}
+	if (area->state != IOFD_AREA_LIVE)
+		*rc = -EBUSY;
+	else if (!inside)
+		*rc = rule == IOFD_UNMAP_WHOLE ? -EINVAL : -ENOENT;
+	return *rc;
+}
+
 /*
- * Take ownership of the areas inside a range, in ascending order, up to the
- * first that cannot go.  Those that can are CLOSING and without pins.
+ * Take ownership of the areas that a range meets, in ascending order, as the
+ * rule has it.  Those that can go are CLOSING and without pins.
  */
 static int gather_areas(struct iofd_aspace *aspace, struct iofd_range range,
-			struct list_head *areas)
+			enum iofd_unmap_rule rule, struct list_head *areas)
 {
 	struct iofd_iova_node *node;
 	int rc;
 
 	lockdep_assert_held_write(&aspace->iova_rwsem);
 
+	if (rule == IOFD_UNMAP_WHOLE && iofd_aspace_cuts_locked(aspace, range))
+		return -EINVAL;
 	for (node = iofd_iova_used_first(&aspace->iova, range); node;
 	     node = iofd_iova_used_next(node, range)) {
 		struct iofd_area *area = iofd_area_of(node);
 
-		if (area->state != IOFD_AREA_LIVE)
-			return -EBUSY;
-		if (!iofd_range_contains(range, node->range))
-			return -ENOENT;
+		if (rule_stops(rule, range, area, &rc)) {
+			if (rule == IOFD_UNMAP_IDLE)
+				continue;
+			return rc;
+		}
 		iofd_area_close(aspace, area);
 		/* Its node stays in the tree while the locks are dropped. */
 		rc = drain_pins(aspace, area);
 		if (rc) {
 			iofd_area_reopen(aspace, area);
+			if (rule == IOFD_UNMAP_IDLE)
+				continue;
 			return rc;
 		}
 		list_add_tail(&area->work, areas);
@@ -384,10 +439,22 @@ static int gather_areas(struct iofd_aspace *aspace, struct iofd_range range,
 	return 0;
 }
 
+/* Give the areas back: they stay. */
+static void reopen_areas(struct iofd_aspace *aspace, struct list_head *areas)
+{
+	struct iofd_area *area, *next;
+
+	list_for_each_entry_safe(area, next, areas, work) {
+		list_del_init(&area->work);
+		iofd_area_reopen(aspace, area);
+	}
+}
+
 /**
- * iofd_aspace_unmap - remove all areas inside a range
+ * iofd_aspace_unmap_rule - remove areas that a range meets
  * @aspace: address space
- * @range: range; must not cut an area
+ * @range: range
+ * @rule: which of them
  * @unmapped: out: number of bytes removed, also on failure
  *
  * When this returns no device reaches the memory of the removed areas through
@@ -395,13 +462,12 @@ static int gather_areas(struct iofd_aspace *aspace, struct iofd_range range,
  * holds them.
  *
  * Return: 0, also if there was nothing; -EBUSY if another thread is mapping or
- * unmapping in the range; -ENOENT if an area reaches beyond the range;
- * -EDEADLK if an in-kernel user does not unpin an area; -EINTR a fatal signal
- * came while one was pinning.  Areas below the one that caused the failure are
- * removed all the same.
+ * unmapping in the range; -ENOENT, or -EINVAL if all are to go or none, if an
+ * area reaches beyond the range; -EDEADLK if an in-kernel user does not unpin
+ * an area; -EINTR a fatal signal came while one was pinning.
  */
-int iofd_aspace_unmap(struct iofd_aspace *aspace, struct iofd_range range,
-		      unsigned long *unmapped)
+int iofd_aspace_unmap_rule(struct iofd_aspace *aspace, struct iofd_range range,
+			   enum iofd_unmap_rule rule, unsigned long *unmapped)
 {
 	struct iofd_area *area;
 	LIST_HEAD(areas);
@@ -410,7 +476,9 @@ int iofd_aspace_unmap(struct iofd_aspace *aspace, struct iofd_range range,
 	*unmapped = 0;
 	down_read(&aspace->domains_rwsem);
 	down_write(&aspace->iova_rwsem);
-	rc = gather_areas(aspace, range, &areas);
+	rc = gather_areas(aspace, range, rule, &areas);
+	if (rc && rule == IOFD_UNMAP_WHOLE)
+		reopen_areas(aspace, &areas);
 	list_for_each_entry(area, &areas, work)
 		iofd_area_begin_unload(aspace, area);
 	up_write(&aspace->iova_rwsem);
@@ -432,4 +500,19 @@ int iofd_aspace_unmap(struct iofd_aspace *aspace, struct iofd_range range,
 
 	iofd_areas_free(&areas);
 	return rc;
+}
+
+/**
+ * iofd_aspace_unmap - remove all areas inside a range
+ * @aspace: address space
+ * @range: range; must not cut an area
+ * @unmapped: out: number of bytes removed, also on failure
+ *
+ * Return: as iofd_aspace_unmap_rule().  Areas below the one that caused a
+ * failure are removed all the same.
+ */
+int iofd_aspace_unmap(struct iofd_aspace *aspace, struct iofd_range range,
+		      unsigned long *unmapped)
+{
+	return iofd_aspace_unmap_rule(aspace, range, IOFD_UNMAP_UPTO, unmapped);
 }

@@ -26,7 +26,7 @@
  * @user: user, with its alignment set
  *
  * Return: 0; -EADDRINUSE if an area does not keep its alignment; -EBUSY with
- * 65536 users.
+ * 65536 users, or while an area has no address.
  */
 int iofd_aspace_add_user(struct iofd_aspace *aspace,
 			 struct iofd_aspace_user *user)
@@ -34,7 +34,7 @@ int iofd_aspace_add_user(struct iofd_aspace *aspace,
 	int rc;
 
 	down_write(&aspace->iova_rwsem);
-	if (aspace->nusers >= IOFD_ASPACE_MAX_USERS)
+	if (aspace->nusers >= IOFD_ASPACE_MAX_USERS || aspace->norphans)
 		rc = -EBUSY;
 	else
 		rc = iofd_aspace_raise_alignment_locked(aspace,
@@ -285,6 +285,8 @@ int iofd_aspace_rw(struct iofd_aspace *aspace, struct iofd_range range,
 	bool more = true;
 	int rc = 0;
 
+	if (flags & IOFD_COPY_READABLE)
+		prot |= IOMMU_READ;
 	down_read(&aspace->iova_rwsem);
 	while (more) {
 		rc = find_slice(aspace, range, prot, false, &slice);

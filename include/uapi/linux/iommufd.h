@@ -1215,6 +1215,7 @@ struct iommu_vdevice_alloc {
  * - EOPNOTSUPP: @__reserved is not 0
  * - EINVAL: there is a mapping of process memory, of device memory or of a
  *   dma-buf
+ * - EBUSY: on /dev/vfio/vfio: another thread is creating or removing a mapping
  * - EINTR: a fatal signal came
  * - ENOMEM: out of memory, or a limit of the caller would be exceeded: its
  *   RLIMIT_MEMLOCK, or that of its cgroup

@@ -46,6 +46,7 @@ check_self()
 	"$HERE/check-order" --self-test || rc=1
 	"$TOP/tools/iommufd/vm/scan-log" --self-test || rc=1
 	python3 "$TOP/tools/iommufd/vm/results.py" --self-test || rc=1
+	python3 "$TOP/tools/iommufd/vm/compat-table.py" --self-test || rc=1
 	python3 "$TOP/tools/iommufd/bench/table.py" --self-test || rc=1
 	f=$(mktemp --suffix=.c)
 	echo 'static int f(int __attribute__((noderef)) *p) { return *p; }' > "$f"
