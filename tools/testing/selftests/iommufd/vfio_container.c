@@ -1074,6 +1074,9 @@ TEST_F(container, comes_and_goes)
 	double end = t_seconds() + 5;
 	pthread_t threads[3];
 
+	/* A NULL dereference in Linux 7.2's type1, in __bitmap_clear() */
+	if (!served_by_us())
+		SKIP(return, "type1 does not survive this");
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, make_noise,
 					    &noise));
@@ -1094,10 +1097,9 @@ TEST_F(container, comes_and_goes)
 		ASSERT_EQ(0, pthread_join(threads[i], NULL));
 	EXPECT_LT(0, rounds);
 	EXPECT_LT(0, noise.good);
-	SAME("26", "after many rounds: VmPin", 0, t_vmpin());
-	SAME("26", "after many rounds: VmLck", 0, t_vmlck());
-	SAME("26", "after many rounds: MAP_DMA", -EINVAL,
-	     map(self->fd, self->buf, IOVA, T_PAGE));
+	EXPECT_EQ(0, t_vmpin());
+	EXPECT_EQ(0, t_vmlck());
+	EXPECT_EQ(-EINVAL, map(self->fd, self->buf, IOVA, T_PAGE));
 }
 
 /*
