@@ -61,11 +61,11 @@ static int put_word(struct fill *fill, u64 i, u64 first, u64 last)
 	unsigned int high = min(last, i * 64 + 63) - i * 64;
 	u64 word = GENMASK_ULL(high, low), before;
 
-	/* Bits below may be those of the mapping before this one. */
+	/* Bits below may be those of the mapping before; type1 keeps all. */
 	if (low) {
 		if (get_user(before, &fill->data[i]))
 			return -EFAULT;
-		word |= before & GENMASK_ULL(low - 1, 0);
+		word |= before;
 	}
 	return put_user(word, &fill->data[i]);
 }

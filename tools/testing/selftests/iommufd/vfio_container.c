@@ -835,13 +835,17 @@ TEST_F(container, dirty_bits)
 	SAME("5", "bits 64..65", 3, bits[1]);
 	SAME("5", "bit 130", 4, bits[2]);
 	SAME("5", "no bit in the last word", 0, bits[3]);
-	/* All of it is dirty at any time. */
+	/* Anew: type1 would shift remains of what was read into the bits. */
+	ASSERT_EQ(9 * T_PAGE, unmap_all(fd));
+	ASSERT_EQ(0, map(fd, self->buf, IOVA + 2 * T_PAGE, 4 * T_PAGE));
+	ASSERT_EQ(0, map(fd, self->buf, IOVA + 62 * T_PAGE, 4 * T_PAGE));
+	ASSERT_EQ(0, map(fd, self->buf, IOVA + 130 * T_PAGE, T_PAGE));
 	memset(bits, 0xff, sizeof(bits));
 	SAME("5", "bitmap full of ones", 0,
 	     get_dirty(fd, IOVA, 256 * T_PAGE, T_PAGE, bits, 32));
-	SAME("5", "ones below a mapping stay", 0xc00000000000003f, bits[0]);
-	SAME("5", "ones above one go", 3, bits[1]);
-	SAME("5", "ones below bit 130 stay", 7, bits[2]);
+	SAME("5", "ones stay where a mapping begins in a word", -1L, bits[0]);
+	SAME("5", "ones go where it goes on", 3, bits[1]);
+	SAME("5", "ones stay in the word of bit 130", -1L, bits[2]);
 	SAME("5", "a word without mappings stays", -1L, bits[3]);
 }
 
@@ -1070,6 +1074,9 @@ TEST_F(container, comes_and_goes)
 	double end = t_seconds() + 5;
 	pthread_t threads[3];
 
+	/* A NULL dereference in Linux 7.2's type1, in __bitmap_clear() */
+	if (!served_by_us())
+		SKIP(return, "type1 does not survive this");
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, make_noise,
 					    &noise));
@@ -1090,10 +1097,9 @@ TEST_F(container, comes_and_goes)
 		ASSERT_EQ(0, pthread_join(threads[i], NULL));
 	EXPECT_LT(0, rounds);
 	EXPECT_LT(0, noise.good);
-	SAME("26", "after many rounds: VmPin", 0, t_vmpin());
-	SAME("26", "after many rounds: VmLck", 0, t_vmlck());
-	SAME("26", "after many rounds: MAP_DMA", -EINVAL,
-	     map(self->fd, self->buf, IOVA, T_PAGE));
+	EXPECT_EQ(0, t_vmpin());
+	EXPECT_EQ(0, t_vmlck());
+	EXPECT_EQ(-EINVAL, map(self->fd, self->buf, IOVA, T_PAGE));
 }
 
 /*
