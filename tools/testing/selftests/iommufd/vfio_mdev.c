@@ -26,12 +26,14 @@
 enum way {
 	CDEV,		/* character device, bound to /dev/iommu */
 	GROUP,		/* group, with /dev/iommu for a container */
-	CONTAINER,	/* group, and VFIO's container with type1 */
+	CONTAINER,	/* group, and /dev/vfio/vfio */
 };
 
 FIXTURE(vfio_mdev)
 {
 	enum way way;
+	/* /dev/vfio/vfio is VFIO's own, with type1 */
+	bool type1;
 	/* The device, and who maps for it: /dev/iommu or the container */
 	int dev, group, fd;
 	uint32_t id, ioas;
@@ -252,9 +254,14 @@ static int refs(const void *va, size_t pages, uint32_t n)
 static void open_device(struct __test_metadata *_metadata,
 			struct _test_data_vfio_mdev *self)
 {
+	uint64_t mode;
+
 	self->fd = self->way == CONTAINER ?
 		   open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC) : t_open();
 	ASSERT_LE(0, self->fd);
+	/* One of iommufd knows the native ioctls too. */
+	self->type1 = t_option(self->fd, IOMMU_OPTION_RLIMIT_MODE,
+			       IOMMU_OPTION_OP_GET, 0, &mode) != 0;
 	if (self->way == CDEV) {
 		self->dev = open_cdev();
 		ASSERT_LE(0, self->dev);
@@ -461,7 +468,7 @@ TEST_F(vfio_mdev, another_process)
 		memset(self->buf, 'c', T_PAGE);
 		err = rw(self->dev, T_BASE, got, sizeof(got), 0);
 		/* type1 knows no memory but the caller's. */
-		if (self->way == CONTAINER)
+		if (self->type1)
 			_exit(err == EFAULT ? 0 : 1);
 		if (err)
 			_exit(err);
@@ -472,7 +479,7 @@ TEST_F(vfio_mdev, another_process)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(0, WEXITSTATUS(status));
-	EXPECT_TRUE(self->way == CONTAINER || !memcmp(self->buf, "xyzm", 4));
+	EXPECT_TRUE(self->type1 || !memcmp(self->buf, "xyzm", 4));
 	/* A worker can, with both. */
 	EXPECT_EQ(0, rw(self->dev, T_BASE + 1, got, 1, IOFD_MDEV_KTHREAD));
 	EXPECT_EQ(self->buf[1], got[0]);
@@ -495,7 +502,7 @@ TEST_F(vfio_mdev, mapper_exits)
 	ASSERT_TRUE(WIFEXITED(status));
 	ASSERT_EQ(0, WEXITSTATUS(status));
 
-	if (self->way == CONTAINER) {
+	if (self->type1) {
 		EXPECT_EQ(EPERM, rw(self->dev, T_BASE, got, 1,
 				    IOFD_MDEV_KTHREAD));
 		EXPECT_NE(0, pin(self->dev, T_BASE, 1, NULL, how(self)));
@@ -586,7 +593,7 @@ TEST_F(vfio_mdev, close_with_pins)
 	EXPECT_EQ(0, refs(self->buf, PAGES, 0));
 	/* A driver that tidies up by itself may be told all the same. */
 	open_device(_metadata, self);
-	EXPECT_EQ(unmaps + (self->way != CONTAINER),
+	EXPECT_EQ(unmaps + !self->type1,
 		  stat_of(self->dev).unmaps);
 	EXPECT_EQ(0, stat_of(self->dev).pins);
 }
