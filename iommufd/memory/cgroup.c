@@ -24,14 +24,36 @@
  *
  * Thus no more is pinned than charged, a cgroup gets back all that it paid, and
  * while nothing of a page set is pinned nothing is charged for it.
+ *
+ * Most page sets are pinned by one charge and unpinned at once, so a tab has room
+ * for no more than that: one pool, one reference.  A second charge makes it a
+ * list of shares, which is there until everything has been returned.
  */
 #include <linux/cgroup_dmem.h>
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
 #include "base/check.h"
 #include "memory/cgroup.h"
+
+/**
+ * struct iofd_cgroup_share - what one cgroup has paid
+ * @next: share of another cgroup
+ * @pool: the cgroup's pool of our region; NULL: unused
+ * @pages: pages that are charged to @pool
+ * @refs: references on @pool, at least one; each charge brings one, each return
+ *        takes one away
+ *
+ * The first in a list was the first to pay; it may be unused.
+ */
+struct iofd_cgroup_share {
+	struct iofd_cgroup_share *next;
+	struct dmem_cgroup_pool_state *pool;
+	unsigned long pages;
+	unsigned long refs;
+};
 
 /* NULL in a kernel without CONFIG_CGROUP_DMEM: nothing is charged. */
 static struct dmem_cgroup_region *region;
@@ -71,70 +93,99 @@ static u64 to_bytes(unsigned long npages)
 	return (u64)npages << PAGE_SHIFT;
 }
 
-static unsigned long paid(const struct iofd_cgroup_tab *tab)
+/* The shares, if there is a list of them. */
+static struct iofd_cgroup_share *shares_of(const struct iofd_cgroup_tab *tab)
 {
-	const struct iofd_cgroup_share *share;
-	unsigned long npages = 0;
+	return xa_pointer_tag(tab->who) ? xa_untag_pointer(tab->who) : NULL;
+}
 
-	for (share = &tab->share; share; share = share->next)
-		npages += share->pages;
-	return npages;
+static void set_shares(struct iofd_cgroup_tab *tab,
+		       struct iofd_cgroup_share *first)
+{
+	tab->who = xa_tag_pointer(first, 1);
+}
+
+/* From one charge to a list of one. */
+static struct iofd_cgroup_share *make_list(struct iofd_cgroup_tab *tab)
+{
+	struct iofd_cgroup_share *first;
+
+	first = kzalloc_obj(*first, GFP_KERNEL_ACCOUNT);
+	if (!first)
+		return NULL;
+	first->pool = tab->who;
+	first->pages = tab->paid;
+	first->refs = 1;
+	set_shares(tab, first);
+	return first;
 }
 
 /* The share of a pool, or one that is unused. */
 static struct iofd_cgroup_share *
 find_share(struct iofd_cgroup_tab *tab, struct dmem_cgroup_pool_state *pool)
 {
-	struct iofd_cgroup_share *share;
+	struct iofd_cgroup_share *first = shares_of(tab), *share;
 
-	for (share = &tab->share; share; share = share->next)
+	if (!first)
+		first = make_list(tab);
+	for (share = first; share; share = share->next)
 		if (share->pool == pool)
 			return share;
-	if (!tab->share.pool)
-		return &tab->share;
+	if (!first || !first->pool)
+		return first;
 
 	share = kzalloc_obj(*share, GFP_KERNEL_ACCOUNT);
 	if (!share)
 		return NULL;
-	share->next = tab->share.next;
-	tab->share.next = share;
+	share->next = first->next;
+	first->next = share;
 	return share;
+}
+
+static int add_charge(struct iofd_cgroup_tab *tab,
+		      struct dmem_cgroup_pool_state *pool, unsigned long npages)
+{
+	struct iofd_cgroup_share *share;
+
+	if (!tab->who) {
+		tab->who = pool;
+	} else {
+		share = find_share(tab, pool);
+		if (!share)
+			return -ENOMEM;
+		share->pool = pool;
+		share->pages += npages;
+		share->refs++;
+	}
+	tab->paid += npages;
+	return 0;
 }
 
 /**
  * iofd_cgroup_charge - charge the calling task's cgroup
  * @tab: where it is remembered
- * @npages: number of pages, not zero
+ * @used: number of pages that are to be in use, not zero; what the tab has no
+ *        charge for is charged
  *
  * Return: 0; -EDQUOT the cgroup's limit, or that of a cgroup above it, would be
  * exceeded; -ENOMEM.
  */
-int iofd_cgroup_charge(struct iofd_cgroup_tab *tab, unsigned long npages)
+int iofd_cgroup_charge(struct iofd_cgroup_tab *tab, unsigned long used)
 {
-	unsigned long spare = paid(tab) - tab->used;
-	unsigned long missing = npages > spare ? npages - spare : 0;
 	struct dmem_cgroup_pool_state *pool;
-	struct iofd_cgroup_share *share;
+	unsigned long missing;
 	int rc;
 
-	if (!region)
+	if (!region || used <= tab->paid)
 		return 0;
-	if (missing) {
-		rc = dmem_cgroup_try_charge(region, to_bytes(missing), &pool,
-					    NULL);
-		if (rc)
-			return rc == -EAGAIN ? -EDQUOT : -ENOMEM;
-		share = find_share(tab, pool);
-		if (!share) {
-			dmem_cgroup_uncharge(pool, to_bytes(missing));
-			return -ENOMEM;
-		}
-		share->pool = pool;
-		share->pages += missing;
-		share->refs++;
-	}
-	tab->used += npages;
-	return 0;
+	missing = used - tab->paid;
+	rc = dmem_cgroup_try_charge(region, to_bytes(missing), &pool, NULL);
+	if (rc)
+		return rc == -EAGAIN ? -EDQUOT : -ENOMEM;
+	rc = add_charge(tab, pool, missing);
+	if (rc)
+		dmem_cgroup_uncharge(pool, to_bytes(missing));
+	return rc;
 }
 
 /* Get one more reference, if the caller is in the cgroup of @share. */
@@ -171,25 +222,13 @@ static unsigned long give_back(struct iofd_cgroup_share *share,
 	return npages;
 }
 
-/**
- * iofd_cgroup_uncharge - return a charge
- * @tab: where it was remembered
- * @npages: number of pages, not zero and not more than are charged
- *
- * May be called by any task.
- */
-void iofd_cgroup_uncharge(struct iofd_cgroup_tab *tab, unsigned long npages)
+/* Those who came later, and paid for others, first. */
+static unsigned long give_back_shares(struct iofd_cgroup_share *first,
+				      unsigned long npages)
 {
-	struct iofd_cgroup_share **link = &tab->share.next, *share;
-	unsigned long spare;
+	struct iofd_cgroup_share **link = &first->next, *share;
+	unsigned long spare = npages;
 
-	if (!region)
-		return;
-	iofd_check(npages <= tab->used);
-	tab->used -= npages;
-	spare = paid(tab) - tab->used;
-
-	/* Those who came later, and paid for others, first. */
 	while (spare && (share = *link)) {
 		spare -= give_back(share, min(spare, share->pages));
 		if (share->pages) {
@@ -199,8 +238,41 @@ void iofd_cgroup_uncharge(struct iofd_cgroup_tab *tab, unsigned long npages)
 			kfree(share);
 		}
 	}
-	if (tab->share.pool && spare)
-		give_back(&tab->share, min(spare, tab->share.pages));
+	if (spare && first->pool)
+		spare -= give_back(first, min(spare, first->pages));
+	return npages - spare;
+}
+
+/**
+ * iofd_cgroup_uncharge - return a charge
+ * @tab: where it was remembered
+ * @used: number of pages that still are in use; the rest is returned
+ *
+ * May be called by any task.
+ */
+void iofd_cgroup_uncharge(struct iofd_cgroup_tab *tab, unsigned long used)
+{
+	struct iofd_cgroup_share *first = shares_of(tab);
+	unsigned long spare = tab->paid - used;
+
+	if (!region || !spare)
+		return;
+	iofd_check(used < tab->paid);
+	if (first) {
+		tab->paid -= give_back_shares(first, spare);
+	} else {
+		struct iofd_cgroup_share only = {
+			.pool = tab->who,
+			.pages = tab->paid,
+			.refs = 1,
+		};
+
+		tab->paid -= give_back(&only, spare);
+	}
+	if (!tab->paid) {
+		tab->who = NULL;
+		kfree(first);
+	}
 }
 
 /**
@@ -212,12 +284,15 @@ void iofd_cgroup_uncharge(struct iofd_cgroup_tab *tab, unsigned long npages)
  */
 bool iofd_cgroup_is_callers(const struct iofd_cgroup_tab *tab)
 {
+	const struct iofd_cgroup_share *first = shares_of(tab);
 	struct dmem_cgroup_pool_state *pool;
 
-	if (!region || !tab->share.pool)
-		return !tab->share.next;
+	if (!tab->who)
+		return true;
+	if (first && first->next)
+		return false;
 	if (dmem_cgroup_try_charge(region, 0, &pool, NULL))
 		return false;
 	dmem_cgroup_pool_state_put(pool);
-	return pool == tab->share.pool && !tab->share.next;
+	return pool == (first ? first->pool : tab->who);
 }

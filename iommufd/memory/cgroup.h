@@ -13,39 +13,23 @@
 
 #include <linux/types.h>
 
-struct dmem_cgroup_pool_state;
-
-/**
- * struct iofd_cgroup_share - what one cgroup has paid
- * @next: share of another cgroup
- * @pool: the cgroup's pool of our region; NULL: unused
- * @pages: pages that are charged to @pool
- * @refs: references on @pool, at least one; each charge brings one, each return
- *        takes one away
- */
-struct iofd_cgroup_share {
-	struct iofd_cgroup_share *next;
-	struct dmem_cgroup_pool_state *pool;
-	unsigned long pages;
-	unsigned long refs;
-};
-
 /**
  * struct iofd_cgroup_tab - what cgroups have paid for one page set
- * @share: the first to pay; others follow if tasks of several cgroups pin
- * @used: pages that are in use; never more than the shares have paid together
+ * @who: the one pool that was charged, at once, most often; else, tagged, a list
+ *       of shares; private to cgroup.c
+ * @paid: pages that are charged, to all together
  *
- * Zeroed memory is an empty tab.
+ * Zeroed memory is an empty tab; one that nothing is charged to is empty.
  */
 struct iofd_cgroup_tab {
-	struct iofd_cgroup_share share;
-	unsigned long used;
+	void *who;
+	unsigned long paid;
 };
 
 int iofd_cgroup_init(void);
 void iofd_cgroup_exit(void);
-int iofd_cgroup_charge(struct iofd_cgroup_tab *tab, unsigned long npages);
-void iofd_cgroup_uncharge(struct iofd_cgroup_tab *tab, unsigned long npages);
+int iofd_cgroup_charge(struct iofd_cgroup_tab *tab, unsigned long used);
+void iofd_cgroup_uncharge(struct iofd_cgroup_tab *tab, unsigned long used);
 bool iofd_cgroup_is_callers(const struct iofd_cgroup_tab *tab);
 
 #endif

@@ -4,8 +4,9 @@
  *
  * Pinned pages cannot be reclaimed, so an unprivileged user may pin only up to
  * RLIMIT_MEMLOCK.  Each page set has one payer, taken from the task that
- * mapped it.  A charge is made for a number of pages before the first of them
- * is pinned; if the limit refuses it, nothing has been pinned.
+ * mapped it; what a task maps one after the other has the same.  A charge is
+ * made for a number of pages before the first of them is pinned; if the limit
+ * refuses it, nothing has been pinned.
  *
  * ========  =========================================  ====================
  * mode      counter that is compared with the limit    also counted
@@ -23,22 +24,24 @@
  *
  * The payer outlives the process: the mm is kept as a bare structure, so that
  * what was charged can always be returned to the counter it came from.  Only a
- * new charge needs a process that still runs.
+ * new charge needs a process that still runs.  The account keeps the last payer
+ * until another task maps or the context ends, also if nothing is mapped.
  *
- * A payer can have a successor (IOMMU_IOAS_CHANGE_PROCESS).  From prepare to
- * commit both pay, so that until then nothing is decided and after it nothing
- * can fail.  A counter that is the same for both is not charged twice: it simply
- * stays.
+ * A payer can have a successor (IOMMU_IOAS_CHANGE_PROCESS), for one page set
+ * after the other.  From prepare to commit both pay, so that until then nothing
+ * is decided and after it nothing can fail.  A counter that is the same for both
+ * is not charged twice: it simply stays.
  */
 #include <linux/bits.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/errno.h>
+#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sched/user.h>
+#include <linux/slab.h>
 
 #include "base/check.h"
 #include "memory/charge.h"
@@ -58,39 +61,110 @@ const char *const iofd_charge_mode_names[] = {
 #define PART_ACCOUNT	BIT(3)	/* the context's sum */
 #define PART_ALL	(PART_LIMITED | PART_CGROUP | PART_MM | PART_ACCOUNT)
 
-static void set_owner(struct iofd_payer *payer)
+/**
+ * iofd_account_init - set up the account of a context
+ * @account: account, zeroed
+ * @mode: accounting mode to begin with
+ */
+void iofd_account_init(struct iofd_account *account, enum iofd_charge_mode mode)
 {
+	account->mode = mode;
+	spin_lock_init(&account->lock);
+}
+
+/**
+ * iofd_account_fini - undo iofd_account_init()
+ * @account: account to which nothing is charged any more, nor will be
+ */
+void iofd_account_fini(struct iofd_account *account)
+{
+	WARN_ON(atomic_long_read(&account->pinned) ||
+		atomic_long_read(&account->limited));
+	iofd_payer_put(account->last);
+}
+
+static struct iofd_payer *make_payer(struct iofd_account *account,
+				     enum iofd_charge_mode mode)
+{
+	struct iofd_payer *payer;
+
+	payer = kzalloc_obj(*payer, GFP_KERNEL_ACCOUNT);
+	if (!payer)
+		return NULL;
+	refcount_set(&payer->refs, 1);
+	payer->mode = mode;
+	payer->account = account;
 	payer->mm = current->mm;
 	mmgrab(payer->mm);
 	payer->task = get_task_struct(current->group_leader);
 	payer->user = get_uid(current_user());
+	return payer;
+}
+
+static bool is_callers(const struct iofd_payer *payer,
+		       enum iofd_charge_mode mode)
+{
+	return payer->mm == current->mm && payer->mode == mode &&
+	       payer->task == current->group_leader &&
+	       payer->user == current_user();
+}
+
+/* The calling task as a payer: the last one, or one that becomes it. */
+static struct iofd_payer *get_payer(struct iofd_account *account,
+				    enum iofd_charge_mode mode)
+{
+	struct iofd_payer *payer, *old;
+
+	spin_lock(&account->lock);
+	payer = account->last;
+	if (payer && is_callers(payer, mode)) {
+		refcount_inc(&payer->refs);
+		spin_unlock(&account->lock);
+		return payer;
+	}
+	spin_unlock(&account->lock);
+
+	payer = make_payer(account, mode);
+	if (!payer)
+		return NULL;
+	refcount_inc(&payer->refs);
+	spin_lock(&account->lock);
+	old = account->last;
+	account->last = payer;
+	spin_unlock(&account->lock);
+	iofd_payer_put(old);
+	return payer;
 }
 
 /**
- * iofd_payer_init - make the calling task the payer
- * @payer: payer to set up
+ * iofd_payer_get - the calling task as a payer
  * @account: the context's account, which says the mode
  *
  * A task with CAP_IPC_LOCK in the initial user namespace has no limit.
+ *
+ * Return: payer with one more reference, or NULL without memory.
  */
-void iofd_payer_init(struct iofd_payer *payer, struct iofd_account *account)
+struct iofd_payer *iofd_payer_get(struct iofd_account *account)
 {
-	payer->mode = capable(CAP_IPC_LOCK) ? IOFD_CHARGE_NONE :
-					      READ_ONCE(account->mode);
-	payer->account = account;
-	payer->parts = PART_ALL;
-	set_owner(payer);
+	return get_payer(account, capable(CAP_IPC_LOCK) ?
+					  IOFD_CHARGE_NONE :
+					  READ_ONCE(account->mode));
 }
 
 /**
- * iofd_payer_fini - undo iofd_payer_init()
- * @payer: payer for whom nothing is charged any more
+ * iofd_payer_put - drop a reference on a payer
+ * @payer: payer; NULL: nothing is done
+ *
+ * Does not touch the account, which may be gone.
  */
-void iofd_payer_fini(struct iofd_payer *payer)
+void iofd_payer_put(struct iofd_payer *payer)
 {
+	if (!payer || !refcount_dec_and_test(&payer->refs))
+		return;
 	free_uid(payer->user);
 	put_task_struct(payer->task);
 	mmdrop(payer->mm);
+	kfree(payer);
 }
 
 static unsigned long memlock_pages(const struct iofd_payer *payer)
@@ -177,11 +251,11 @@ static void uncharge_limited(struct iofd_payer *payer, unsigned long npages)
 	}
 }
 
-static int charge_cgroup(struct iofd_payer *payer, unsigned long npages)
+static int charge_cgroup(struct iofd_bill *bill, unsigned long npages)
 {
 	int rc;
 
-	rc = iofd_cgroup_charge(&payer->tab, npages);
+	rc = iofd_cgroup_charge(&bill->tab, bill->npages + npages);
 	if (rc != -EDQUOT)
 		return rc;
 	pr_info_ratelimited("%s[%d]: pinning %lu KiB for device access exceeds the limit of its cgroup; raise iommufd/pinned in dmem.max of the cgroup or of one above it, or map less\n",
@@ -190,136 +264,180 @@ static int charge_cgroup(struct iofd_payer *payer, unsigned long npages)
 	return -ENOMEM;
 }
 
-static void uncharge_parts(struct iofd_payer *payer, unsigned long npages,
+static int charge_parts(struct iofd_bill *bill, unsigned long npages,
+			unsigned int parts)
+{
+	struct iofd_payer *payer = bill->payer;
+	int rc;
+
+	if (iofd_fault())
+		return -ENOMEM;
+
+	if (parts & PART_LIMITED) {
+		rc = charge_limited(payer, npages);
+		if (rc)
+			return rc;
+	}
+	if (parts & PART_CGROUP) {
+		rc = charge_cgroup(bill, npages);
+		if (rc) {
+			if (parts & PART_LIMITED)
+				uncharge_limited(payer, npages);
+			return rc;
+		}
+	}
+	if (parts & PART_MM)
+		atomic64_add(npages, &payer->mm->pinned_vm);
+	if (parts & PART_ACCOUNT)
+		atomic_long_add(npages, &payer->account->pinned);
+	bill->npages += npages;
+	return 0;
+}
+
+static void uncharge_parts(struct iofd_bill *bill, unsigned long npages,
 			   unsigned int parts)
 {
+	struct iofd_payer *payer = bill->payer;
+
+	iofd_check(npages <= bill->npages);
+	bill->npages -= npages;
 	if (parts & PART_ACCOUNT)
 		atomic_long_sub(npages, &payer->account->pinned);
 	if (parts & PART_MM)
 		atomic64_sub(npages, &payer->mm->pinned_vm);
 	if (parts & PART_CGROUP)
-		iofd_cgroup_uncharge(&payer->tab, npages);
+		iofd_cgroup_uncharge(&bill->tab, bill->npages);
 	if (parts & PART_LIMITED)
 		uncharge_limited(payer, npages);
 }
 
 /**
  * iofd_charge - charge pages that are about to be pinned
- * @payer: who pays
+ * @bill: who pays, and what it is added to
  * @npages: number of pages, not zero
  *
  * Return: 0; -ENOMEM over RLIMIT_MEMLOCK or the limit of a cgroup, or no memory;
  * -EINVAL if the process that would have to pay has exited (process mode only).
  */
-int iofd_charge(struct iofd_payer *payer, unsigned long npages)
+int iofd_charge(struct iofd_bill *bill, unsigned long npages)
 {
-	int rc;
-
-	if (iofd_fault())
-		return -ENOMEM;
-
-	if (payer->parts & PART_LIMITED) {
-		rc = charge_limited(payer, npages);
-		if (rc)
-			return rc;
-	}
-	if (payer->parts & PART_CGROUP) {
-		rc = charge_cgroup(payer, npages);
-		if (rc) {
-			uncharge_parts(payer, npages,
-				       payer->parts & PART_LIMITED);
-			return rc;
-		}
-	}
-	if (payer->parts & PART_MM)
-		atomic64_add(npages, &payer->mm->pinned_vm);
-	if (payer->parts & PART_ACCOUNT)
-		atomic_long_add(npages, &payer->account->pinned);
-	return 0;
+	return charge_parts(bill, npages, PART_ALL);
 }
 
 /**
  * iofd_uncharge - return a charge after its pages are unpinned
- * @payer: who paid
- * @npages: number of pages, not zero and not more than were charged
+ * @bill: who paid, and what it is taken from
+ * @npages: number of pages, not zero and not more than are charged
  *
  * Works whether the process still runs or not: the counters outlive it.
  */
-void iofd_uncharge(struct iofd_payer *payer, unsigned long npages)
+void iofd_uncharge(struct iofd_bill *bill, unsigned long npages)
 {
-	uncharge_parts(payer, npages, payer->parts);
+	uncharge_parts(bill, npages, PART_ALL);
 }
 
-/* Which of @payer's counters are not those of @next too. */
+/* Which of the counters that @bill is charged to are not those of @next too. */
 static unsigned int different_parts(const struct iofd_payer *next,
-				    const struct iofd_payer *payer)
+				    const struct iofd_bill *bill)
 {
+	const struct iofd_payer *payer = bill->payer;
 	unsigned int parts = 0;
 
 	if ((payer->mode == IOFD_CHARGE_USER && payer->user != next->user) ||
 	    (payer->mode == IOFD_CHARGE_PROCESS && payer->mm != next->mm))
 		parts |= PART_LIMITED;
-	if (!iofd_cgroup_is_callers(&payer->tab))
+	if (!iofd_cgroup_is_callers(&bill->tab))
 		parts |= PART_CGROUP;
 	if (payer->mm != next->mm)
 		parts |= PART_MM;
 	return parts;
 }
 
-/**
- * iofd_payer_prepare - make the calling task the successor of a payer
- * @next: the successor, zeroed memory
- * @payer: who pays now
- * @npages: pages that @payer is charged for
- *
- * The mode stays what it was.  On success @next is charged as @payer is, and is
- * to be charged and uncharged with it from now on.
- *
- * Return: 0; what iofd_charge() returns, then there is no successor.
- */
-int iofd_payer_prepare(struct iofd_payer *next, const struct iofd_payer *payer,
-		       unsigned long npages)
+static void free_successor(struct iofd_successor *next)
 {
-	int rc;
+	iofd_payer_put(next->bill.payer);
+	kfree(next);
+}
 
-	next->mode = payer->mode;
-	next->account = payer->account;
-	set_owner(next);
-	next->parts = different_parts(next, payer);
-	rc = npages ? iofd_charge(next, npages) : 0;
+/**
+ * iofd_successor_prepare - make the calling task the successor of a payer
+ * @bill: what the payer is charged
+ *
+ * The mode stays what it was.  On success the successor is charged as @bill is,
+ * and is to be charged and uncharged with it from now on.
+ *
+ * Return: successor; ERR_PTR() of what iofd_charge() returns.
+ */
+struct iofd_successor *iofd_successor_prepare(const struct iofd_bill *bill)
+{
+	struct iofd_successor *next;
+	int rc = -ENOMEM;
+
+	next = kzalloc_obj(*next, GFP_KERNEL_ACCOUNT);
+	if (!next)
+		return ERR_PTR(-ENOMEM);
+	next->bill.payer = get_payer(bill->payer->account, bill->payer->mode);
+	if (!next->bill.payer)
+		goto err_free;
+	next->parts = different_parts(next->bill.payer, bill);
+	rc = bill->npages ? iofd_successor_charge(next, bill->npages) : 0;
 	if (rc)
-		iofd_payer_fini(next);
-	return rc;
+		goto err_free;
+	return next;
+
+err_free:
+	free_successor(next);
+	return ERR_PTR(rc);
 }
 
 /**
- * iofd_payer_cancel - undo iofd_payer_prepare()
+ * iofd_successor_cancel - undo iofd_successor_prepare()
  * @next: successor that is not to be
- * @npages: pages that it is charged for
  */
-void iofd_payer_cancel(struct iofd_payer *next, unsigned long npages)
+void iofd_successor_cancel(struct iofd_successor *next)
 {
-	if (npages)
-		iofd_uncharge(next, npages);
-	iofd_payer_fini(next);
+	if (next->bill.npages)
+		iofd_successor_uncharge(next, next->bill.npages);
+	free_successor(next);
 }
 
 /**
- * iofd_payer_commit - put the successor in the place of a payer
- * @payer: who paid; becomes who pays
- * @next: prepared successor; unused afterwards
- * @npages: pages that both are charged for
+ * iofd_successor_commit - put the successor in the place of a payer
+ * @next: prepared successor; gone afterwards
+ * @bill: what the payer was charged; becomes what the successor is charged
  */
-void iofd_payer_commit(struct iofd_payer *payer, struct iofd_payer *next,
-		       unsigned long npages)
+void iofd_successor_commit(struct iofd_successor *next, struct iofd_bill *bill)
 {
-	if (npages)
-		uncharge_parts(payer, npages, next->parts);
+	iofd_check(next->bill.npages == bill->npages);
+	if (bill->npages)
+		uncharge_parts(bill, bill->npages, next->parts);
 	if (!(next->parts & PART_CGROUP))
-		next->tab = payer->tab;
-	next->parts = PART_ALL;
-	iofd_payer_fini(payer);
-	*payer = *next;
+		next->bill.tab = bill->tab;
+	/* What is freed with the successor is who paid. */
+	swap(*bill, next->bill);
+	free_successor(next);
+}
+
+/**
+ * iofd_successor_charge - charge a successor for what its predecessor is
+ * @next: successor
+ * @npages: number of pages, not zero
+ *
+ * Return: what iofd_charge() returns.
+ */
+int iofd_successor_charge(struct iofd_successor *next, unsigned long npages)
+{
+	return charge_parts(&next->bill, npages, next->parts);
+}
+
+/**
+ * iofd_successor_uncharge - return what a successor was charged
+ * @next: successor
+ * @npages: number of pages, not zero and not more than are charged
+ */
+void iofd_successor_uncharge(struct iofd_successor *next, unsigned long npages)
+{
+	uncharge_parts(&next->bill, npages, next->parts);
 }
 
 /**

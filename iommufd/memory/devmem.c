@@ -36,7 +36,7 @@ void iofd_devmem_init(struct iofd_devmem *mem,
 		      unsigned long addr, unsigned long length, bool writable,
 		      gfp_t gfp)
 {
-	iofd_pages_init(&mem->pages, source, addr, length, writable);
+	iofd_pages_init(&mem->pages, source, addr, length, writable, NULL);
 	mem->pages.prot = IOMMU_MMIO;
 	mem->windows = RB_ROOT;
 	mem->gfp = gfp;
@@ -205,7 +205,7 @@ int iofd_devmem_restore_locked(struct iofd_devmem *mem, struct iofd_run *runs,
 
 	lockdep_assert_held(&mem->lock);
 	iofd_check(!mem->runs && nr_runs && !runs[0].first &&
-		   runs[nr_runs - 1].last == mem->pages.nr - 1);
+		   runs[nr_runs - 1].last == iofd_pages_nr(&mem->pages) - 1);
 
 	mem->runs = runs;
 	mem->nr_runs = nr_runs;

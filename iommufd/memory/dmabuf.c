@@ -103,7 +103,7 @@ static int make_present(struct iofd_dmabuf_pages *pages)
 		return -ENOMEM;
 	*run = (struct iofd_run){
 		.first = 0,
-		.last = mem->pages.nr - 1,
+		.last = iofd_pages_nr(&mem->pages) - 1,
 		.pfn = PHYS_PFN(phys.paddr) + (addr >> PAGE_SHIFT),
 	};
 	mutex_lock(&mem->lock);
@@ -198,7 +198,6 @@ static const struct iofd_pages_source dmabuf_source = {
  * @dev: device to attach in the name of; it is asked for nothing
  * @range: bytes of the buffer, any alignment
  * @writable: devices may write, whatever mode the buffer's file is open in
- * @account: the context's account, to which nothing is charged
  *
  * Takes the buffer's reservation lock, as the last iofd_pages_put() does:
  * no lock of an address space may be held.
@@ -212,8 +211,7 @@ static const struct iofd_pages_source dmabuf_source = {
 struct iofd_pages *iofd_dmabuf_pages_create(struct dma_buf *dmabuf,
 					    struct device *dev,
 					    struct iofd_range range,
-					    bool writable,
-					    struct iofd_account *account)
+					    bool writable)
 {
 	unsigned long length = iofd_range_length(range);
 	struct iofd_dmabuf_pages *pages;
@@ -230,7 +228,6 @@ struct iofd_pages *iofd_dmabuf_pages_create(struct dma_buf *dmabuf,
 	mutex_init(&pages->mem.lock);
 	iofd_devmem_init(&pages->mem, &dmabuf_source, range.first, length,
 			 writable, GFP_KERNEL_ACCOUNT);
-	iofd_payer_init(&pages->mem.pages.payer, account);
 	/* Freed by its base, as all page sets are. */
 	static_assert(!offsetof(struct iofd_dmabuf_pages, mem.pages));
 

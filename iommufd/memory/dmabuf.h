@@ -13,7 +13,6 @@
 struct device;
 struct dma_buf;
 struct dma_buf_attachment;
-struct iofd_account;
 struct iofd_pages;
 
 /*
@@ -28,8 +27,7 @@ typedef int (*iofd_dmabuf_phys_fn)(struct dma_buf_attachment *attach,
 struct iofd_pages *iofd_dmabuf_pages_create(struct dma_buf *dmabuf,
 					    struct device *dev,
 					    struct iofd_range range,
-					    bool writable,
-					    struct iofd_account *account);
+					    bool writable);
 void iofd_dmabuf_set_exporter(iofd_dmabuf_phys_fn phys);
 
 #endif

@@ -216,6 +216,7 @@ struct iofd_pages *iofd_file_pages_create(struct file *file,
 					  struct iofd_account *account)
 {
 	struct iofd_file_pages *pages;
+	struct iofd_payer *payer;
 	struct iofd_range range;
 	int rc;
 
@@ -225,12 +226,17 @@ struct iofd_pages *iofd_file_pages_create(struct file *file,
 	if (length > SIZE_MAX - PAGE_SIZE)
 		return ERR_PTR(-EINVAL);
 
-	pages = kmem_cache_zalloc(file_cache, GFP_KERNEL_ACCOUNT);
-	if (!pages)
+	payer = iofd_payer_get(account);
+	if (!payer)
 		return ERR_PTR(-ENOMEM);
-	iofd_pages_init(&pages->pages, &file_source, start, length, writable);
+	pages = kmem_cache_zalloc(file_cache, GFP_KERNEL_ACCOUNT);
+	if (!pages) {
+		iofd_payer_put(payer);
+		return ERR_PTR(-ENOMEM);
+	}
+	iofd_pages_init(&pages->pages, &file_source, start, length, writable,
+			payer);
 	pages->pages.prot = IOMMU_CACHE;
-	iofd_payer_init(&pages->pages.payer, account);
 	pages->file = get_file(file);
 	return &pages->pages;
 }

@@ -18,8 +18,8 @@
  * Invariants, under the set's lock:
  *
  * 1. an index is pinned iff at least one hold covers it, and it is pinned once;
- * 2. npinned == covered indices == pages charged to the payer, and to its
- *    successor while there is one;
+ * 2. covered indices == pages charged to the payer, and to its successor while
+ *    there is one;
  * 3. nothing is pinned before it is charged, a refused charge leaves nothing;
  * 4. release allocates nothing and cannot fail.
  *
@@ -41,12 +41,13 @@ unsigned int iofd_pin_scratch_limit = IOFD_PIN_SCRATCH_DEFAULT;
  * @addr: address, or offset in the file, of the first byte
  * @length: bytes in the set, not 0; @addr + @length - 1 must not overflow
  * @writable: pin for writing
- *
- * The payer is set by the caller.
+ * @payer: who is to pay; the caller's reference becomes the set's.  NULL: device
+ *         memory, which is never charged
  */
 void iofd_pages_init(struct iofd_pages *pages,
 		     const struct iofd_pages_source *source,
-		     unsigned long addr, unsigned long length, bool writable)
+		     unsigned long addr, unsigned long length, bool writable,
+		     struct iofd_payer *payer)
 {
 	kref_init(&pages->kref);
 	mutex_init(&pages->lock);
@@ -54,9 +55,9 @@ void iofd_pages_init(struct iofd_pages *pages,
 	pages->source = source;
 	pages->addr = addr;
 	pages->length = length;
-	pages->nr = iofd_pages_index(pages, length - 1) + 1;
 	pages->writable = writable;
-	iofd_runs_init(&pages->runs, pages->nr);
+	pages->bill.payer = payer;
+	iofd_runs_init(&pages->runs, iofd_pages_nr(pages));
 	iofd_runs_align(&pages->runs, addr >> PAGE_SHIFT);
 }
 
@@ -65,11 +66,11 @@ static void pages_free(struct kref *kref)
 	struct iofd_pages *pages = container_of(kref, struct iofd_pages, kref);
 
 	WARN_ON(!RB_EMPTY_ROOT(&pages->holds.rb_root));
-	WARN_ON(pages->npinned);
+	WARN_ON(pages->bill.npages);
 	WARN_ON(pages->successor);
 	iofd_runs_fini(&pages->runs);
 	mutex_destroy(&pages->lock);
-	iofd_payer_fini(&pages->payer);
+	iofd_payer_put(pages->bill.payer);
 	pages->source->release(pages);
 	kfree(pages);
 }
@@ -126,8 +127,8 @@ static void uncharge(struct iofd_pages *pages, unsigned long npages)
 	lockdep_assert_held(&pages->lock);
 
 	if (pages->successor)
-		iofd_uncharge(pages->successor, npages);
-	iofd_uncharge(&pages->payer, npages);
+		iofd_successor_uncharge(pages->successor, npages);
+	iofd_uncharge(&pages->bill, npages);
 }
 
 static int charge(struct iofd_pages *pages, unsigned long npages)
@@ -136,12 +137,12 @@ static int charge(struct iofd_pages *pages, unsigned long npages)
 
 	lockdep_assert_held(&pages->lock);
 
-	rc = iofd_charge(&pages->payer, npages);
+	rc = iofd_charge(&pages->bill, npages);
 	if (rc || !pages->successor)
 		return rc;
-	rc = iofd_charge(pages->successor, npages);
+	rc = iofd_successor_charge(pages->successor, npages);
 	if (rc)
-		iofd_uncharge(&pages->payer, npages);
+		iofd_uncharge(&pages->bill, npages);
 	return rc;
 }
 
@@ -158,7 +159,6 @@ static void unpin_range(struct iofd_pages *pages, unsigned long first,
 				     run.last - run.first + 1);
 		cond_resched();
 	}
-	pages->npinned -= last - first + 1;
 	uncharge(pages, last - first + 1);
 }
 
@@ -194,7 +194,6 @@ static int pin_range(struct iofd_pages *pages, unsigned long first,
 			goto out_unpin;
 		}
 		iofd_check(got > 0 && got <= last - index + 1);
-		pages->npinned += got;
 		index += got;
 		cond_resched();
 	} while (index <= last);
@@ -253,7 +252,7 @@ int iofd_pages_hold(struct iofd_pages *pages, struct iofd_hold *hold,
 	unsigned long first = index.first, hole_last;
 	int rc;
 
-	iofd_check(index.first <= index.last && index.last < pages->nr);
+	iofd_check(index.first <= index.last && index.last < iofd_pages_nr(pages));
 
 	if (pages->source->devmem)
 		return pages->source->prepare ? pages->source->prepare(pages) :
@@ -468,20 +467,18 @@ bool iofd_pages_can_change_payer(struct iofd_pages *pages)
  */
 int iofd_pages_prepare_payer(struct iofd_pages *pages)
 {
-	struct iofd_payer *next;
+	struct iofd_successor *next;
 	int rc = 0;
 
-	next = kzalloc_obj(*next, GFP_KERNEL_ACCOUNT);
-	if (!next)
-		return -ENOMEM;
 	mutex_lock(&pages->lock);
 	if (!pages->successor) {
-		rc = iofd_payer_prepare(next, &pages->payer, pages->npinned);
-		if (!rc)
-			swap(pages->successor, next);
+		next = iofd_successor_prepare(&pages->bill);
+		if (IS_ERR(next))
+			rc = PTR_ERR(next);
+		else
+			pages->successor = next;
 	}
 	mutex_unlock(&pages->lock);
-	kfree(next);
 	return rc;
 }
 
@@ -493,9 +490,7 @@ void iofd_pages_commit_payer(struct iofd_pages *pages)
 {
 	mutex_lock(&pages->lock);
 	if (pages->successor)
-		iofd_payer_commit(&pages->payer, pages->successor,
-				  pages->npinned);
-	kfree(pages->successor);
+		iofd_successor_commit(pages->successor, &pages->bill);
 	pages->successor = NULL;
 	mutex_unlock(&pages->lock);
 }
@@ -508,8 +503,7 @@ void iofd_pages_cancel_payer(struct iofd_pages *pages)
 {
 	mutex_lock(&pages->lock);
 	if (pages->successor)
-		iofd_payer_cancel(pages->successor, pages->npinned);
-	kfree(pages->successor);
+		iofd_successor_cancel(pages->successor);
 	pages->successor = NULL;
 	mutex_unlock(&pages->lock);
 }

@@ -47,33 +47,30 @@ struct iofd_pages_room {
  * @kref: areas and in-progress copies that use the set
  * @prot: IOMMU_* bits that every mapping of this memory needs
  * @writable: pages are pinned for writing
- * @lock: guards @holds, @runs, @npinned, @payer, @successor and pinning; taken
- *        in pages.c only
+ * @lock: guards @holds, @runs, @bill, @successor and pinning; taken in pages.c
+ *        only
  * @holds: all holds, by index
  * @runs: page frames of the indices that are covered by a hold
- * @npinned: number of indices covered by a hold, all of them charged
- * @payer: who is charged
+ * @bill: who is charged, for all indices that a hold covers; device memory has
+ *        no payer
  * @successor: who is charged too, and is to be the payer; NULL but for the time
  *             of a change
  * @source: where the pages come from
  * @addr: address, or offset in the file, of byte 0; any alignment
  * @length: bytes in the set
- * @nr: number of indices
  */
 struct iofd_pages {
 	struct kref kref;
 	u16 prot;
 	bool writable;
-	struct mutex lock; /* guards the next five */
+	struct mutex lock; /* guards the next four */
 	struct rb_root_cached holds;
 	struct iofd_runs runs;
-	unsigned long npinned;
-	struct iofd_payer payer;
-	struct iofd_payer *successor;
+	struct iofd_bill bill;
+	struct iofd_successor *successor;
 	const struct iofd_pages_source *source;
 	unsigned long addr;
 	unsigned long length;
-	unsigned long nr;
 };
 
 /**
@@ -96,7 +93,8 @@ struct iofd_pin_scratch {
 
 void iofd_pages_init(struct iofd_pages *pages,
 		     const struct iofd_pages_source *source,
-		     unsigned long addr, unsigned long length, bool writable);
+		     unsigned long addr, unsigned long length, bool writable,
+		     struct iofd_payer *payer);
 void iofd_pages_put(struct iofd_pages *pages);
 static inline struct iofd_pages *iofd_pages_get(struct iofd_pages *pages)
 {
@@ -136,6 +134,12 @@ static inline unsigned long iofd_pages_index(const struct iofd_pages *pages,
 					     unsigned long byte)
 {
 	return (offset_in_page(pages->addr) + byte) >> PAGE_SHIFT;
+}
+
+/* Number of indices. */
+static inline unsigned long iofd_pages_nr(const struct iofd_pages *pages)
+{
+	return iofd_pages_index(pages, pages->length - 1) + 1;
 }
 
 static inline unsigned int iofd_pages_page_offset(const struct iofd_pages *pages,

@@ -220,7 +220,7 @@ static int find_frames(struct pfnmap_pages *pfnmap, struct mm_struct *mm,
 {
 	struct iofd_pages *pages = &pfnmap->mem.pages;
 	unsigned long addr = pages->addr & PAGE_MASK;
-	unsigned long end = addr + (pages->nr << PAGE_SHIFT);
+	unsigned long end = addr + (iofd_pages_nr(pages) << PAGE_SHIFT);
 	struct follow_pfnmap_args args = {};
 	unsigned int tries = 0;
 	long rc;
@@ -518,7 +518,6 @@ void iofd_pfnmap_explain(unsigned long uptr)
  * @uptr: address of the first byte, any alignment
  * @length: number of bytes, not 0; @uptr + @length must not overflow
  * @writable: devices may write
- * @account: the context's account; nothing is charged to it
  *
  * What is there is looked at when the set is first loaded in a domain.
  *
@@ -527,8 +526,7 @@ void iofd_pfnmap_explain(unsigned long uptr)
  * ERR_PTR(-EINTR) a fatal signal is pending.
  */
 struct iofd_pages *iofd_pfnmap_pages_create(unsigned long uptr,
-					    unsigned long length, bool writable,
-					    struct iofd_account *account)
+					    unsigned long length, bool writable)
 {
 	unsigned long addr = untagged_addr(uptr);
 	struct pfnmap_pages *pfnmap;
@@ -551,14 +549,13 @@ struct iofd_pages *iofd_pfnmap_pages_create(unsigned long uptr,
 			 GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
 	rc = mmu_interval_notifier_insert(&pfnmap->notifier, current->mm,
 					  addr & PAGE_MASK,
-					  pages->nr << PAGE_SHIFT,
+					  iofd_pages_nr(pages) << PAGE_SHIFT,
 					  &notifier_ops);
 	if (rc) {
 		iofd_devmem_fini(&pfnmap->mem);
 		kfree(pfnmap);
 		return ERR_PTR(rc);
 	}
-	iofd_payer_init(&pages->payer, account);
 	return pages;
 }
 

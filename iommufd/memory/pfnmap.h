@@ -8,7 +8,6 @@
 #include <linux/err.h>
 #include <linux/types.h>
 
-struct iofd_account;
 struct iofd_pages;
 
 #ifdef CONFIG_IOMMUFD_PFNMAP
@@ -18,8 +17,8 @@ extern bool iofd_pfnmap_allow;
 bool iofd_pfnmap_at(unsigned long uptr);
 void iofd_pfnmap_explain(unsigned long uptr);
 struct iofd_pages *iofd_pfnmap_pages_create(unsigned long uptr,
-					    unsigned long length, bool writable,
-					    struct iofd_account *account);
+					    unsigned long length,
+					    bool writable);
 void iofd_pfnmap_exit(void);
 #else
 static inline bool iofd_pfnmap_at(unsigned long uptr)
@@ -33,7 +32,7 @@ static inline void iofd_pfnmap_explain(unsigned long uptr)
 
 static inline struct iofd_pages *
 iofd_pfnmap_pages_create(unsigned long uptr, unsigned long length,
-			 bool writable, struct iofd_account *account)
+			 bool writable)
 {
 	return ERR_PTR(-EOPNOTSUPP);
 }

@@ -88,8 +88,8 @@ static long pin_user(struct iofd_pages *pages, unsigned long index,
 	unsigned long addr = (pages->addr & PAGE_MASK) + (index << PAGE_SHIFT);
 	long got;
 
-	if (current->mm != pages->payer.mm) {
-		got = pin_remote(pages->payer.mm, addr, nr, gup_flags, out);
+	if (current->mm != pages->bill.payer->mm) {
+		got = pin_remote(pages->bill.payer->mm, addr, nr, gup_flags, out);
 	} else {
 		got = pin_user_pages_fast(addr, nr, gup_flags, out);
 		if (got == -EFAULT)
@@ -241,7 +241,7 @@ static int user_copy(struct iofd_pages *pages, unsigned long byte, void *data,
 		     unsigned long length, unsigned int flags)
 {
 	void __user *uptr = (void __user *)(pages->addr + byte);
-	struct mm_struct *mm = pages->payer.mm;
+	struct mm_struct *mm = pages->bill.payer->mm;
 	int rc;
 
 	if (current->mm == mm)
@@ -289,6 +289,7 @@ struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 					  unsigned long length, bool writable,
 					  struct iofd_account *account)
 {
+	struct iofd_payer *payer;
 	struct iofd_pages *pages;
 	struct user_pages *user;
 	unsigned long end;
@@ -298,34 +299,37 @@ struct iofd_pages *iofd_user_pages_create(unsigned long uptr,
 	if (!length || length > SIZE_MAX - PAGE_SIZE)
 		return ERR_PTR(-EINVAL);
 	if (iofd_pfnmap_at(uptr))
-		return iofd_pfnmap_pages_create(uptr, length, writable,
-						account);
+		return iofd_pfnmap_pages_create(uptr, length, writable);
 
-	user = kmem_cache_zalloc(user_cache, GFP_KERNEL_ACCOUNT);
-	if (!user)
+	payer = iofd_payer_get(account);
+	if (!payer)
 		return ERR_PTR(-ENOMEM);
+	user = kmem_cache_zalloc(user_cache, GFP_KERNEL_ACCOUNT);
+	if (!user) {
+		iofd_payer_put(payer);
+		return ERR_PTR(-ENOMEM);
+	}
 
 	pages = &user->pages;
-	iofd_pages_init(pages, &user_source, uptr, length, writable);
+	iofd_pages_init(pages, &user_source, uptr, length, writable, payer);
 	pages->prot = IOMMU_CACHE;
-	iofd_payer_init(&pages->payer, account);
 	return pages;
 }
 
 /* Make the calling task the payer of what is pinned. */
 static int change_payer(struct iofd_pages *pages)
 {
-	struct iofd_payer next = {};
-	int rc;
+	struct iofd_successor *next;
 
 	lockdep_assert_held(&pages->lock);
 
-	if (pages->payer.mm == current->mm)
+	if (pages->bill.payer->mm == current->mm)
 		return 0;
-	rc = iofd_payer_prepare(&next, &pages->payer, pages->npinned);
-	if (!rc)
-		iofd_payer_commit(&pages->payer, &next, pages->npinned);
-	return rc;
+	next = iofd_successor_prepare(&pages->bill);
+	if (IS_ERR(next))
+		return PTR_ERR(next);
+	iofd_successor_commit(next, &pages->bill);
+	return 0;
 }
 
 /**

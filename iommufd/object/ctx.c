@@ -42,7 +42,7 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
 	ictx->file = file;
 	iofd_objects_init(&ictx->objects);
 	xa_init_flags(&ictx->groups, XA_FLAGS_ACCOUNT);
-	ictx->account.mode = charge_mode;
+	iofd_account_init(&ictx->account, charge_mode);
 	spin_lock_init(&ictx->vfio_lock);
 	ictx->container = container;
 	return ictx;
@@ -58,6 +58,7 @@ void iofd_ctx_destroy(struct iommufd_ctx *ictx)
 	WARN_ON(!xa_empty(&ictx->groups));
 	xa_destroy(&ictx->groups);
 	kfree(ictx->container);
+	iofd_account_fini(&ictx->account);
 	kfree(ictx);
 }
 

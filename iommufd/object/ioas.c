@@ -298,8 +298,7 @@ static struct iofd_pages *file_pages(struct iommufd_ctx *ictx,
 		if (!IS_ERR(dmabuf)) {
 			pages = iofd_dmabuf_pages_create(dmabuf,
 							 iofd_misc.this_device,
-							 range, writable,
-							 &ictx->account);
+							 range, writable);
 			dma_buf_put(dmabuf);
 			return pages;
 		}

@@ -672,6 +672,36 @@ TEST_F(account, mapper_left_before_access_pinned)
 	close(access);
 }
 
+/* One process, whose payer is another one from one map to the next */
+TEST_F(account, mapper_changes_user)
+{
+	char *buf;
+	int status;
+	pid_t pid;
+
+	if (variant->mode != MODE_USER)
+		return;
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		buf = t_alloc(9 * T_PAGE);
+		if (!buf || t_memlock(8 * T_PAGE) ||
+		    t_map_at(self->fd, self->ioas, buf, 6 * T_PAGE, T_BASE) ||
+		    setresuid(4242, 4242, 4242))
+			_exit(1);
+		/* Together with what the first user pays it would be too much. */
+		if (t_map_at(self->fd, self->ioas, buf + 6 * T_PAGE, 3 * T_PAGE,
+			     T_BASE + T_PMD))
+			_exit(2);
+		if (t_map_at(self->fd, self->ioas, buf, 6 * T_PAGE,
+			     T_BASE + 2 * T_PMD) != ENOMEM)
+			_exit(3);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status) TH_LOG("child: %d", WEXITSTATUS(status));
+}
+
 /* The pages of one user are not those of another. */
 TEST_F(account, other_user)
 {
