@@ -100,6 +100,8 @@ iofd_hwpt_paging_new(struct iofd_ioas *ioas, struct device *dev,
 		return ERR_PTR(rc);
 	}
 	INIT_LIST_HEAD(&hwpt->auto_link);
+	hwpt->common.pasid_compat = flags & IOMMU_HWPT_ALLOC_PASID;
+	hwpt->nest_parent = flags & IOMMU_HWPT_ALLOC_NEST_PARENT;
 	hwpt->ioas = ioas;
 	if (!iofd_object_ref(&ioas->obj)) {
 		rc = -ENOENT;

@@ -6,6 +6,7 @@
 #define IOFD_OBJECT_HWPT_H
 
 #include <linux/iommu.h>
+#include <linux/iommufd.h>
 
 #include "object/ioas.h"
 #include "object/object.h"
@@ -15,10 +16,14 @@
  * struct iommufd_hw_pagetable - what all hardware page tables have in common
  * @obj: object
  * @domain: the page table; its iommufd_hwpt points back here
+ * @fault: where page faults of devices on it are reported, referenced, or NULL
+ * @pasid_compat: made with IOMMU_HWPT_ALLOC_PASID
  */
 struct iommufd_hw_pagetable {
 	struct iommufd_object obj;
 	struct iommu_domain *domain;
+	struct iofd_fault *fault;
+	bool pasid_compat;
 };
 
 /**
@@ -29,6 +34,7 @@ struct iommufd_hw_pagetable {
  * @joined: @member is in the address space
  * @automatic: made by an attach to the IOAS, goes with its last user
  * @enforce_coherency: the IOMMU ignores no-snoop, for good
+ * @nest_parent: made with IOMMU_HWPT_ALLOC_NEST_PARENT
  * @auto_link: in the IOAS's list if @automatic
  */
 struct iommufd_hwpt_paging {
@@ -38,7 +44,21 @@ struct iommufd_hwpt_paging {
 	bool joined : 1;
 	bool automatic : 1;
 	bool enforce_coherency : 1;
+	bool nest_parent : 1;
 	struct list_head auto_link;
+};
+
+/**
+ * struct iommufd_hwpt_nested - the object IOMMUFD_OBJ_HWPT_NESTED
+ * @common: object and domain
+ * @parent: page table through which its own addresses go; referenced unless
+ *          @viommu is, which holds it
+ * @viommu: the vIOMMU it was made on, referenced, or NULL
+ */
+struct iommufd_hwpt_nested {
+	struct iommufd_hw_pagetable common;
+	struct iommufd_hwpt_paging *parent;
+	struct iommufd_viommu *viommu;
 };
 
 static inline struct iommufd_hw_pagetable *
@@ -51,6 +71,21 @@ static inline struct iommufd_hwpt_paging *
 iofd_hwpt_paging_of(struct iommufd_object *obj)
 {
 	return container_of(obj, struct iommufd_hwpt_paging, common.obj);
+}
+
+static inline struct iommufd_hwpt_nested *
+iofd_hwpt_nested_of(struct iommufd_object *obj)
+{
+	return container_of(obj, struct iommufd_hwpt_nested, common.obj);
+}
+
+/* The page table whose IOAS a page table's DMA ends in: itself or its parent */
+static inline struct iommufd_hwpt_paging *
+iofd_hwpt_paging_behind(struct iommufd_hw_pagetable *hwpt)
+{
+	if (hwpt->obj.type == IOMMUFD_OBJ_HWPT_NESTED)
+		return iofd_hwpt_nested_of(&hwpt->obj)->parent;
+	return iofd_hwpt_paging_of(&hwpt->obj);
 }
 
 struct iommufd_hwpt_paging *

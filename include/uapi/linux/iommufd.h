@@ -98,6 +98,9 @@ enum {
 	IOMMUFD_CMD_IOAS_CHANGE_PROCESS = 0x92,
 	IOMMUFD_CMD_VEVENTQ_ALLOC = 0x93,
 	IOMMUFD_CMD_HW_QUEUE_ALLOC = 0x94,
+
+	/* Additions to the ABI of Linux 7.2 */
+	IOMMUFD_CMD_X_IOAS_UNMAP_DIRTY = 0xc0,
 };
 
 /**
@@ -895,10 +898,12 @@ enum iommufd_hwpt_get_dirty_bitmap_flags {
  * Return: 0, or -1 and errno:
  *
  * - EOPNOTSUPP: unknown flag; @__reserved is not 0; the page table can't record
- * - ENOENT: @hwpt_id is no page table of an address space
+ * - ENOENT: @hwpt_id is no page table of an address space; or a part of the
+ *   range is not mapped, and what is has been reported
  * - EOVERFLOW: the range wraps
  * - EINVAL: @page_size is 0; the range is not aligned to it or to the alignment
  *   of the address space; @length is 0
+ * - EFAULT: the bitmap can't be written; what it has no room for stays recorded
  * - ENOMEM: out of memory
  */
 struct iommu_hwpt_get_dirty_bitmap {
@@ -1374,4 +1379,49 @@ struct iommu_hw_queue_alloc {
 };
 
 #define IOMMU_HW_QUEUE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HW_QUEUE_ALLOC)
+
+/**
+ * struct iommu_x_ioas_unmap_dirty - Argument of
+ *	ioctl(IOMMU_X_IOAS_UNMAP_DIRTY)
+ * @size: Length of this structure in bytes, at least 48
+ * @flags: 0
+ * @ioas_id: The IOAS
+ * @hwpt_id: A page table of this IOAS, made with
+ *	IOMMU_HWPT_ALLOC_DIRTY_TRACKING
+ * @iova: First address
+ * @length: Bytes; returns how many were unmapped
+ * @page_size: Bytes that one bit stands for
+ * @data: Address of the bitmap, one bit for each @page_size of @length
+ *
+ * Unmaps as IOMMU_IOAS_UNMAP does, and reports what devices have written
+ * through @hwpt_id to the memory that is unmapped, as
+ * IOMMU_HWPT_GET_DIRTY_BITMAP does. A write of a device is either in the
+ * bitmap or blocked; none comes between the two. An addition to the ABI of
+ * Linux 7.2, where the number answers ENOTTY.
+ *
+ * Return: 0, or -1 and errno:
+ *
+ * - EOPNOTSUPP: @flags; the page table can't record
+ * - ENOENT: @ioas_id is no IOAS, @hwpt_id is no page table; nothing is mapped in
+ *   the range, or a mapping is not wholly inside of it
+ * - EINVAL: the page table is one of another IOAS; @length is 0; the range does
+ *   not fit @page_size, or the alignment of the IOAS
+ * - EOVERFLOW: the range does not end within the addresses
+ * - EBUSY, EDEADLOCK: as IOMMU_IOAS_UNMAP
+ * - EFAULT: the bitmap can't be written; nothing was unmapped
+ * - ENOMEM: out of memory
+ */
+struct iommu_x_ioas_unmap_dirty {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__u32 hwpt_id;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 page_size;
+	__aligned_u64 data;
+};
+
+#define IOMMU_X_IOAS_UNMAP_DIRTY \
+	_IO(IOMMUFD_TYPE, IOMMUFD_CMD_X_IOAS_UNMAP_DIRTY)
 #endif

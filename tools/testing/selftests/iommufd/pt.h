@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Words for what can be made besides IOAS and their page tables: nested page
+ * tables, queues, vIOMMUs and what belongs to them. As in util.h each returns
+ * 0 or the errno.
+ */
+#ifndef SELFTESTS_IOMMUFD_PT_H
+#define SELFTESTS_IOMMUFD_PT_H
+
+#include "util.h"
+
+/* Any page table; @data of @len bytes for the IOMMU driver. */
+static inline int t_hwpt_full(int fd, uint32_t dev, uint32_t pt, uint32_t flags,
+			      uint32_t fault, uint32_t type, void *data,
+			      uint32_t len, uint32_t *hwpt)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.dev_id = dev,
+		.pt_id = pt,
+		.data_type = type,
+		.data_len = len,
+		.data_uptr = (uintptr_t)data,
+		.fault_id = fault,
+	};
+	int err = t_call(fd, IOMMU_HWPT_ALLOC, &cmd);
+
+	if (!err && hwpt)
+		*hwpt = cmd.out_hwpt_id;
+	return err;
+}
+
+/* A nested page table of the mock on a parent or a vIOMMU. */
+static inline int t_nested(int fd, uint32_t dev, uint32_t pt, uint32_t flags,
+			   uint32_t fault, uint32_t *hwpt)
+{
+	struct iommu_hwpt_selftest data = { .iotlb = IOMMU_TEST_IOTLB_DEFAULT };
+
+	return t_hwpt_full(fd, dev, pt, flags, fault, IOMMU_HWPT_DATA_SELFTEST,
+			   &data, sizeof(data), hwpt);
+}
+
+static inline int t_fault_alloc(int fd, uint32_t *id, int *fault_fd)
+{
+	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+	int err = t_call(fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
+
+	if (err)
+		return err;
+	*id = cmd.out_fault_id;
+	*fault_fd = cmd.out_fault_fd;
+	return 0;
+}
+
+static inline int t_iopf(int fd, uint32_t dev, uint32_t pasid, uint32_t grpid)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_TRIGGER_IOPF,
+		.trigger_iopf = {
+			.dev_id = dev,
+			.pasid = pasid,
+			.grpid = grpid,
+			.perm = IOMMU_PGFAULT_PERM_READ |
+				IOMMU_PGFAULT_PERM_WRITE,
+			.addr = 0xdeadbeaf,
+		},
+	};
+
+	return t_test(fd, &cmd);
+}
+
+static inline int t_viommu(int fd, uint32_t dev, uint32_t parent, uint32_t type,
+			   void *data, uint32_t len, uint32_t *id)
+{
+	struct iommu_viommu_alloc cmd = {
+		.size = sizeof(cmd),
+		.type = type,
+		.dev_id = dev,
+		.hwpt_id = parent,
+		.data_len = len,
+		.data_uptr = (uintptr_t)data,
+	};
+	int err = t_call(fd, IOMMU_VIOMMU_ALLOC, &cmd);
+
+	if (!err && id)
+		*id = cmd.out_viommu_id;
+	return err;
+}
+
+static inline int t_vdevice(int fd, uint32_t viommu, uint32_t dev,
+			    uint64_t virt_id, uint32_t *id)
+{
+	struct iommu_vdevice_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = viommu,
+		.dev_id = dev,
+		.virt_id = virt_id,
+	};
+	int err = t_call(fd, IOMMU_VDEVICE_ALLOC, &cmd);
+
+	if (!err && id)
+		*id = cmd.out_vdevice_id;
+	return err;
+}
+
+static inline int t_veventq(int fd, uint32_t viommu, uint32_t type,
+			    uint32_t depth, uint32_t *id, int *queue_fd)
+{
+	struct iommu_veventq_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = viommu,
+		.type = type,
+		.veventq_depth = depth,
+	};
+	int err = t_call(fd, IOMMU_VEVENTQ_ALLOC, &cmd);
+
+	if (err)
+		return err;
+	*id = cmd.out_veventq_id;
+	*queue_fd = cmd.out_veventq_fd;
+	return 0;
+}
+
+static inline int t_vevent(int fd, uint32_t dev)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_TRIGGER_VEVENT,
+		.trigger_vevent = { .dev_id = dev },
+	};
+
+	return t_test(fd, &cmd);
+}
+
+static inline int t_hw_queue(int fd, uint32_t viommu, uint32_t type,
+			     uint32_t index, uint64_t iova, uint64_t length,
+			     uint32_t *id)
+{
+	struct iommu_hw_queue_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = viommu,
+		.type = type,
+		.index = index,
+		.nesting_parent_iova = iova,
+		.length = length,
+	};
+	int err = t_call(fd, IOMMU_HW_QUEUE_ALLOC, &cmd);
+
+	if (!err && id)
+		*id = cmd.out_hw_queue_id;
+	return err;
+}
+
+static inline int t_check_iotlb(int fd, uint32_t hwpt, uint32_t id,
+				uint32_t value)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_MD_CHECK_IOTLB,
+		.id = hwpt,
+		.check_iotlb = { .id = id, .iotlb = value },
+	};
+
+	return t_test(fd, &cmd);
+}
+
+static inline int t_check_cache(int fd, uint32_t dev, uint32_t id,
+				uint32_t value)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_DEV_CHECK_CACHE,
+		.id = dev,
+		.check_dev_cache = { .id = id, .cache = value },
+	};
+
+	return t_test(fd, &cmd);
+}
+
+/* *@pt: in what to attach, out the page table in use */
+static inline int t_pasid_attach(int fd, uint32_t stdev, uint32_t pasid,
+				 uint32_t *pt)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_PASID_ATTACH,
+		.id = stdev,
+		.pasid_attach = { .pasid = pasid, .pt_id = *pt },
+	};
+	int err = t_test(fd, &cmd);
+
+	if (!err)
+		*pt = cmd.pasid_attach.pt_id;
+	return err;
+}
+
+static inline int t_pasid_replace(int fd, uint32_t stdev, uint32_t pasid,
+				  uint32_t *pt)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_PASID_REPLACE,
+		.id = stdev,
+		.pasid_replace = { .pasid = pasid, .pt_id = *pt },
+	};
+	int err = t_test(fd, &cmd);
+
+	if (!err)
+		*pt = cmd.pasid_replace.pt_id;
+	return err;
+}
+
+static inline int t_pasid_detach(int fd, uint32_t stdev, uint32_t pasid)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_PASID_DETACH,
+		.id = stdev,
+		.pasid_detach = { .pasid = pasid },
+	};
+
+	return t_test(fd, &cmd);
+}
+
+static inline int t_pasid_check(int fd, uint32_t stdev, uint32_t pasid,
+				uint32_t hwpt)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_PASID_CHECK_HWPT,
+		.id = stdev,
+		.pasid_check = { .pasid = pasid, .hwpt_id = hwpt },
+	};
+
+	return t_test(fd, &cmd);
+}
+
+#endif
