@@ -13,6 +13,7 @@ B := tools/iommufd/build
 VM := tools/iommufd/vm
 
 export KDIR IOMMUFD_CACHE JOBS V TIMEOUT TESTS QEMU KEEP CONFIG
+export SOAK_SECONDS SOAK_SEED SOAK_THREADS
 
 # make's own -jN is for make; the kernel builds take JOBS.
 MAKEFLAGS += --no-print-directory
@@ -32,6 +33,10 @@ test:
 vm:
 	@$(B)/deps.sh kernel vm
 	@$(VM)/shell
+
+soak:
+	@$(B)/deps.sh kernel vm
+	@$(VM)/soak
 
 bench:
 	@$(B)/deps.sh kernel vm
@@ -60,6 +65,6 @@ docs:
 clean:
 	@$(B)/clean.sh
 
-.PHONY: help demo test vm bench kernel driver modules check docs clean
+.PHONY: help demo test vm soak bench kernel driver modules check docs clean
 
 endif
