@@ -8,9 +8,10 @@
 #ifndef IOFD_DEVICE_FAULT_H
 #define IOFD_DEVICE_FAULT_H
 
+#include <linux/errno.h>
 #include <linux/iommu.h>
+#include <linux/iommufd.h>
 
-struct iofd_fault;
 struct iommufd_device;
 struct iommufd_hw_pagetable;
 
@@ -26,6 +27,20 @@ struct iofd_attach_handle {
 	struct iommu_attach_handle handle;
 	struct iommufd_device *idev;
 };
+
+/**
+ * struct iofd_fault - the object IOMMUFD_OBJ_FAULT
+ * @obj: object
+ */
+struct iofd_fault {
+	struct iommufd_object obj;
+};
+
+/* What the IOMMU core calls; without queues nobody sets it. */
+static inline int iofd_fault_handler(struct iopf_group *group)
+{
+	return -EOPNOTSUPP;
+}
 
 /**
  * iofd_fault_answer - answer all faults of an attachment that has ended
