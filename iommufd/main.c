@@ -36,6 +36,7 @@
 const struct iofd_object_type *const iofd_object_types[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_DEVICE] = &iofd_device_type,
 	[IOMMUFD_OBJ_HWPT_PAGING] = &iofd_hwpt_paging_type,
+	[IOMMUFD_OBJ_HWPT_NESTED] = &iofd_hwpt_nested_type,
 	[IOMMUFD_OBJ_IOAS] = &iofd_ioas_type,
 	[IOMMUFD_OBJ_ACCESS] = &iofd_access_type,
 #ifdef CONFIG_IOMMUFD_TEST
@@ -96,7 +97,7 @@ static const struct ioctl_slot ioctl_slots[] = {
 	     struct iommu_hwpt_set_dirty_tracking, __reserved),
 	SLOT(HWPT_GET_DIRTY_BITMAP, unsupported_ioctl,
 	     struct iommu_hwpt_get_dirty_bitmap, data),
-	SLOT(HWPT_INVALIDATE, unsupported_ioctl,
+	SLOT(HWPT_INVALIDATE, hwpt_invalidate_ioctl,
 	     struct iommu_hwpt_invalidate, __reserved),
 	SLOT(FAULT_QUEUE_ALLOC, unsupported_ioctl,
 	     struct iommu_fault_alloc, out_fault_fd),

@@ -12,6 +12,8 @@
  * Manual ones are made by IOMMU_HWPT_ALLOC and ended by IOMMU_DESTROY.
  * Automatic ones are made when a device attaches to an IOAS and none of those
  * that exist fits; they go with their last user.
+ *
+ * Nested ones, which hold no areas, are hwpt_nested.c's.
  */
 #include <linux/slab.h>
 
@@ -27,6 +29,52 @@
 static struct iommufd_ctx *hwpt_ctx(struct iommufd_hwpt_paging *hwpt)
 {
 	return hwpt->ioas->ctx;
+}
+
+/**
+ * iofd_hwpt_set_domain - a new page table gets its domain
+ * @hwpt: page table in state NEW
+ * @domain: as the IOMMU driver made it; the page table's from now on
+ */
+void iofd_hwpt_set_domain(struct iommufd_hw_pagetable *hwpt,
+			  struct iommu_domain *domain)
+{
+	hwpt->domain = domain;
+	domain->iommufd_hwpt = hwpt;
+	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
+}
+
+/**
+ * iofd_hwpt_set_fault - page faults met on a page table go to a queue
+ * @hwpt: page table in state NEW
+ * @fault: the queue
+ * @fault_obj: the queue as an object, borrowed by the caller
+ * @handler: takes the faults; told apart by the attach handle
+ *
+ * Return: true; false if the queue is being destroyed.
+ */
+bool iofd_hwpt_set_fault(struct iommufd_hw_pagetable *hwpt,
+			 struct iofd_fault *fault,
+			 struct iommufd_object *fault_obj,
+			 int (*handler)(struct iopf_group *group))
+{
+	if (!iofd_object_ref(fault_obj))
+		return false;
+	hwpt->fault = fault;
+	hwpt->fault_obj = fault_obj;
+	hwpt->domain->iopf_handler = handler;
+	return true;
+}
+
+/**
+ * iofd_hwpt_free_domain - the end of a page table's domain
+ * @hwpt: page table that nothing is attached to
+ */
+void iofd_hwpt_free_domain(struct iommufd_hw_pagetable *hwpt)
+{
+	iommu_domain_free(hwpt->domain);
+	if (hwpt->fault_obj)
+		iofd_object_unref(hwpt->fault_obj);
 }
 
 /* May this device have a page table with these flags and data? */
@@ -113,10 +161,8 @@ iofd_hwpt_paging_new(struct iofd_ioas *ioas, struct device *dev,
 		rc = PTR_ERR(domain);
 		goto err_ioas;
 	}
-	hwpt->common.domain = domain;
+	iofd_hwpt_set_domain(&hwpt->common, domain);
 	hwpt->member.domain = domain;
-	domain->iommufd_hwpt = &hwpt->common;
-	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
 
 	/* Only an empty domain may change, and it never changes back. */
 	if (enforce_coherency) {
@@ -158,7 +204,7 @@ static void hwpt_paging_teardown(struct iommufd_hwpt_paging *hwpt)
 {
 	if (hwpt->joined)
 		iofd_aspace_leave(&hwpt->ioas->aspace, &hwpt->member);
-	iommu_domain_free(hwpt->common.domain);
+	iofd_hwpt_free_domain(&hwpt->common);
 	iofd_object_unref(&hwpt->ioas->obj);
 }
 
@@ -192,12 +238,14 @@ const struct iofd_object_type iofd_hwpt_paging_type = {
 };
 
 /**
- * iofd_hwpt_publish - a manual page table becomes visible
- * @hwpt: joined page table in state NEW
+ * iofd_hwpt_publish - a manual or nested page table becomes visible
+ * @hwpt: page table in state NEW; one of an IOAS has joined it
  */
-void iofd_hwpt_publish(struct iommufd_hwpt_paging *hwpt)
+void iofd_hwpt_publish(struct iommufd_hw_pagetable *hwpt)
 {
-	iofd_object_publish(&hwpt_ctx(hwpt)->objects, &hwpt->common.obj);
+	struct iommufd_hwpt_paging *paging = iofd_hwpt_paging_behind(hwpt);
+
+	iofd_object_publish(&hwpt_ctx(paging)->objects, &hwpt->obj);
 }
 
 /**

@@ -9,9 +9,11 @@
 #include <linux/device.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "iommufd_test.h"
 #include "object/ctx.h"
 
 struct iommufd_access;
@@ -21,11 +23,21 @@ struct iommufd_access;
  * @dev: device, on the mock's bus; its release frees the struct
  * @nr: number in its name
  * @flags: MOCK_FLAGS_DEVICE_*
+ * @cache: what requests to a vIOMMU clear
+ * @viommu_lock: guards the next two, and keeps the vIOMMU while held; inside
+ *               the IOMMU core's group mutex
+ * @viommu: vIOMMU on whose nested page table the device is, without a PASID, or
+ *          NULL
+ * @vdev_id: the device's number there
  */
 struct mock_device {
 	struct device dev;
 	unsigned int nr;
 	u32 flags;
+	u32 cache[MOCK_DEV_CACHE_NUM];
+	struct mutex viommu_lock; /* guards the next two */
+	struct iommufd_viommu *viommu;
+	unsigned long vdev_id;
 };
 
 static inline struct mock_device *mock_device_of(struct device *dev)
@@ -56,12 +68,22 @@ PT_IOMMU_CHECK_DOMAIN(struct mock_domain, pt.iommu, domain);
 int mock_iommu_init(void);
 void mock_iommu_exit(void);
 int mock_iommu_add_device(struct device *dev);
+bool mock_iommu_has_device(struct device *dev);
 struct mock_domain *mock_domain_of(struct iommu_domain *domain);
 phys_addr_t mock_domain_translate(struct mock_domain *mock, unsigned long iova);
 
 /* mock_device.c */
 int mock_device_create_ioctl(struct iofd_ucmd *ucmd, u32 flags);
 int mock_device_replace_ioctl(struct iofd_ucmd *ucmd);
+int mock_device_check_cache_ioctl(struct iofd_ucmd *ucmd);
+void mock_device_moved(struct device *dev, struct iommufd_viommu *viommu,
+		       unsigned long vdev_id);
+
+/* mock_nested.c */
+struct iommu_domain *mock_nested_alloc(u32 flags,
+				       const struct iommu_user_data *data,
+				       struct iommufd_viommu *viommu);
+int mock_nested_check_ioctl(struct iofd_ucmd *ucmd);
 
 /* by_number.c */
 u64 mock_access_by_number(struct iommufd_access *access, u64 numbers);

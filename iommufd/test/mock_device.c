@@ -44,7 +44,24 @@ static void mock_device_release(struct device *dev)
 	struct mock_device *mdev = mock_device_of(dev);
 
 	ida_free(&mock_numbers, mdev->nr);
+	mutex_destroy(&mdev->viommu_lock);
 	kfree(mdev);
+}
+
+/**
+ * mock_device_moved - a device is on another page table, without a PASID
+ * @dev: device of the mock
+ * @viommu: the vIOMMU if that is a nested page table made on one, else NULL
+ * @vdev_id: the device's number there
+ */
+void mock_device_moved(struct device *dev, struct iommufd_viommu *viommu,
+		       unsigned long vdev_id)
+{
+	struct mock_device *mdev = mock_device_of(dev);
+
+	guard(mutex)(&mdev->viommu_lock);
+	mdev->viommu = viommu;
+	mdev->vdev_id = vdev_id;
 }
 
 /* What firmware says about a device. */
@@ -64,6 +81,7 @@ static int add_properties(struct mock_device *mdev)
 static struct mock_device *mock_device_new(u32 flags)
 {
 	struct mock_device *mdev;
+	unsigned int i;
 	int rc;
 
 	mdev = kzalloc_obj(*mdev, GFP_KERNEL_ACCOUNT);
@@ -76,6 +94,9 @@ static struct mock_device *mock_device_new(u32 flags)
 	}
 	mdev->nr = rc;
 	mdev->flags = flags;
+	mutex_init(&mdev->viommu_lock);
+	for (i = 0; i < MOCK_DEV_CACHE_NUM; i++)
+		mdev->cache[i] = IOMMU_TEST_DEV_CACHE_DEFAULT;
 	device_initialize(&mdev->dev);
 	mdev->dev.release = mock_device_release;
 
@@ -192,5 +213,32 @@ int mock_device_replace_ioctl(struct iofd_ucmd *ucmd)
 	if (!rc)
 		rc = iofd_ucmd_respond(ucmd, sizeof(*cmd));
 	iofd_object_return(objects, obj);
+	return rc;
+}
+
+/* Has a word of the device's cache this value? */
+static int check_cache(struct device *dev, u32 id, u32 value)
+{
+	if (!mock_iommu_has_device(dev))
+		return -EINVAL;
+	if (id > MOCK_DEV_CACHE_ID_MAX ||
+	    READ_ONCE(mock_device_of(dev)->cache[id]) != value)
+		return -EINVAL;
+	return 0;
+}
+
+/* IOMMU_TEST_OP_DEV_CHECK_CACHE */
+int mock_device_check_cache_ioctl(struct iofd_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = ucmd->cmd;
+	struct iommufd_device *idev;
+	int rc;
+
+	idev = iofd_device_borrow(ucmd->ctx, cmd->id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	rc = check_cache(idev->dev, cmd->check_dev_cache.id,
+			 cmd->check_dev_cache.cache);
+	iofd_device_return(idev);
 	return rc;
 }

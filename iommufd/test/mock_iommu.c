@@ -54,6 +54,7 @@ static struct iommu_device mock_iommu_device = {
 static int blocked_attach_dev(struct iommu_domain *domain, struct device *dev,
 			      struct iommu_domain *old)
 {
+	mock_device_moved(dev, NULL, 0);
 	return 0;
 }
 
@@ -89,6 +90,7 @@ static int paging_attach_dev(struct iommu_domain *domain, struct device *dev,
 {
 	if (domain->dirty_ops && !has_dirty_tracking(dev))
 		return -EINVAL;
+	mock_device_moved(dev, NULL, 0);
 	return 0;
 }
 
@@ -217,6 +219,13 @@ mock_domain_alloc_paging_flags(struct device *dev, u32 flags,
 	return &mock->domain;
 }
 
+static struct iommu_domain *
+mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
+			 u32 flags, const struct iommu_user_data *user_data)
+{
+	return mock_nested_alloc(flags, user_data, NULL);
+}
+
 static bool mock_capable(struct device *dev, enum iommu_cap cap)
 {
 	switch (cap) {
@@ -262,6 +271,7 @@ static const struct iommu_ops mock_iommu_ops = {
 	.capable = mock_capable,
 	.hw_info = mock_hw_info,
 	.domain_alloc_paging_flags = mock_domain_alloc_paging_flags,
+	.domain_alloc_nested = mock_domain_alloc_nested,
 	.probe_device = mock_probe_device,
 	.device_group = generic_device_group,
 	.user_pasid_table = true,
@@ -323,6 +333,17 @@ int mock_iommu_add_device(struct device *dev)
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+/**
+ * mock_iommu_has_device - is a device one of the mock's?
+ * @dev: any device
+ *
+ * Return: true if it is a struct mock_device.
+ */
+bool mock_iommu_has_device(struct device *dev)
+{
+	return dev->bus == &mock_bus;
 }
 
 static const struct irq_domain_ops mock_msi_ops = {};

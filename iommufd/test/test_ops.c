@@ -239,6 +239,10 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 		return mock_access_rw_ioctl(ucmd);
 	case IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT:
 		return set_memory_limit_ioctl(ucmd);
+	case IOMMU_TEST_OP_MD_CHECK_IOTLB:
+		return mock_nested_check_ioctl(ucmd);
+	case IOMMU_TEST_OP_DEV_CHECK_CACHE:
+		return mock_device_check_cache_ioctl(ucmd);
 	case IOMMU_TEST_OP_DMABUF_GET:
 		return mock_dmabuf_get_ioctl(ucmd);
 	case IOMMU_TEST_OP_DMABUF_REVOKE:
