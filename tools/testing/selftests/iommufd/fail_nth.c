@@ -14,6 +14,7 @@
  */
 #include <signal.h>
 
+#include "pt.h"
 #include "vfio.h"
 
 #define BUF_PAGES 24
@@ -343,6 +344,19 @@ static int with_bar(struct scene *s)
 	return bar == MAP_FAILED ? errno : with_device(s);
 }
 
+static int with_parent(struct scene *s)
+{
+	return with_maps(s) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas,
+			    IOMMU_HWPT_ALLOC_NEST_PARENT, &s->hwpt);
+}
+
+static int with_nested(struct scene *s)
+{
+	return with_parent(s) ?:
+	       t_nested(s->fd, s->idev, s->hwpt, 0, 0, &s->id);
+}
+
 static int with_bar_mapped(struct scene *s)
 {
 	return with_bar(s) ?:
@@ -635,6 +649,26 @@ static int step_hwpt_alloc(struct scene *s)
 static int step_destroy_hwpt(struct scene *s)
 {
 	return t_destroy(s->fd, s->id);
+}
+
+static int step_nested(struct scene *s)
+{
+	return t_nested(s->fd, s->idev, s->hwpt, 0, 0, &s->id);
+}
+
+static int step_invalidate(struct scene *s)
+{
+	struct iommu_hwpt_invalidate_selftest requests[3] = {};
+	struct iommu_hwpt_invalidate cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = s->id,
+		.data_uptr = (uintptr_t)requests,
+		.data_type = IOMMU_HWPT_INVALIDATE_DATA_SELFTEST,
+		.entry_len = sizeof(requests[0]),
+		.entry_num = ARRAY_SIZE(requests),
+	};
+
+	return t_call(s->fd, IOMMU_HWPT_INVALIDATE, &cmd);
 }
 
 static int step_hw_info(struct scene *s)
@@ -943,6 +977,30 @@ FIXTURE_VARIANT_ADD(fail_nth, hwpt_destroy)
 {
 	.prepare = with_maps_and_table,
 	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_alloc_nested)
+{
+	.prepare = with_parent,
+	.step = step_nested,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_destroy_nested)
+{
+	.prepare = with_nested,
+	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_invalidate)
+{
+	.prepare = with_nested,
+	.step = step_invalidate,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, close_nested)
+{
+	.prepare = with_nested,
+	.step = step_close,
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, hw_info)
