@@ -514,6 +514,7 @@ TEST_F(hwpt, hw_info_at_the_end_of_memory)
 	}
 	/* The description fits, the zeroes behind it don't. */
 	cmd.data_len = 17;
+	cmd.out_capabilities = 0;
 	EXPECT_EQ(EFAULT, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
 	/* On failure nothing is answered. */
 	EXPECT_EQ(17, cmd.data_len);
