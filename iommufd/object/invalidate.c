@@ -12,13 +12,14 @@
  * However the ioctl ends, the caller is told how many requests were carried
  * out: none, unless the IOMMU driver says more.
  */
+#include <linux/bits.h>
 #include <linux/iommufd.h>
 #include <linux/uaccess.h>
 
 #include "object/hwpt.h"
 
 /* Most requests in one call */
-#define ENTRIES_MAX (1U << 19)
+#define ENTRIES_MAX BIT(19)
 
 /* Without requests the ioctl asks a question, and nothing is read. */
 static int check_array(const struct iommu_hwpt_invalidate *cmd)

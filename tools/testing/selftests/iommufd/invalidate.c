@@ -11,8 +11,7 @@
 #define WORDS MOCK_NESTED_DOMAIN_IOTLB_NUM
 #define FULL IOMMU_TEST_IOTLB_DEFAULT
 #define ENTRIES_MAX 524288
-
-typedef struct iommu_hwpt_invalidate_selftest request_t;
+#define REQUEST_LEN sizeof(struct iommu_hwpt_invalidate_selftest)
 
 FIXTURE(invalidate)
 {
@@ -89,7 +88,7 @@ static int say(int fd, uint32_t id, uint32_t type, const void *requests,
 
 TEST_F(invalidate, errors_in_order)
 {
-	request_t request = {};
+	struct iommu_hwpt_invalidate_selftest request = {};
 	struct iommu_hwpt_invalidate cmd = {
 		.size = sizeof(cmd),
 		.data_type = WRONG_TYPE,
@@ -158,7 +157,7 @@ TEST_F(invalidate, objects_without)
 		self->ioas, self->parent, self->auto_hwpt, self->idev,
 		self->stdev,
 	};
-	request_t request = { .flags = ALL };
+	struct iommu_hwpt_invalidate_selftest request = { .flags = ALL };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
@@ -185,7 +184,7 @@ TEST_F(invalidate, question_about_the_type)
 TEST_F(invalidate, one_word_each)
 {
 	unsigned int left = 0xf;
-	request_t request = {};
+	struct iommu_hwpt_invalidate_selftest request = {};
 	uint32_t i;
 
 	for (i = 0; i < WORDS; i++) {
@@ -199,8 +198,9 @@ TEST_F(invalidate, one_word_each)
 
 TEST_F(invalidate, several_at_once)
 {
-	request_t requests[] = { { .iotlb_id = 3 }, { .iotlb_id = 1 },
-				 { .iotlb_id = 3 } };
+	struct iommu_hwpt_invalidate_selftest requests[] = {
+		{ .iotlb_id = 3 }, { .iotlb_id = 1 }, { .iotlb_id = 3 },
+	};
 
 	EXPECT_SAYS(0, 3, self->hwpt, TYPE, requests, sizeof(*requests), 3);
 	EXPECT_WORDS(0x5);
@@ -208,7 +208,7 @@ TEST_F(invalidate, several_at_once)
 
 TEST_F(invalidate, all_words)
 {
-	request_t request = { .flags = ALL, .iotlb_id = 2 };
+	struct iommu_hwpt_invalidate_selftest request = { .flags = ALL, .iotlb_id = 2 };
 
 	EXPECT_SAYS(0, 1, self->hwpt, TYPE, &request, sizeof(request), 1);
 	EXPECT_WORDS(0);
@@ -216,7 +216,7 @@ TEST_F(invalidate, all_words)
 
 TEST_F(invalidate, wrong_type)
 {
-	request_t request = { .flags = ALL };
+	struct iommu_hwpt_invalidate_selftest request = { .flags = ALL };
 	uint32_t types[] = {
 		WRONG_TYPE, IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
 		IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3, UINT32_MAX,
@@ -236,7 +236,7 @@ TEST_F(invalidate, lengths)
 
 	/* Whatever is shorter or longer than what the mock knows */
 	for (len = 1; len <= 24; len++)
-		if (len != sizeof(request_t))
+		if (len != REQUEST_LEN)
 			EXPECT_SAYS(EINVAL, 0, self->hwpt, TYPE, requests, len,
 				    2);
 	EXPECT_SAYS(EINVAL, 0, self->hwpt, TYPE, requests, sizeof(requests), 1);
@@ -245,7 +245,7 @@ TEST_F(invalidate, lengths)
 
 TEST_F(invalidate, bad_request)
 {
-	request_t request = {};
+	struct iommu_hwpt_invalidate_selftest request = {};
 	unsigned int bit;
 
 	for (bit = 1; bit < 32; bit++) {
@@ -271,7 +271,7 @@ TEST_F(invalidate, bad_request)
 
 TEST_F(invalidate, stops_at_the_first_that_fails)
 {
-	request_t requests[] = {
+	struct iommu_hwpt_invalidate_selftest requests[] = {
 		{ .iotlb_id = 0 }, { .iotlb_id = 2 }, { .flags = 2 },
 		{ .iotlb_id = 1 },
 	};
@@ -292,19 +292,21 @@ TEST_F(invalidate, stops_at_the_first_that_fails)
 TEST_F(invalidate, unreadable)
 {
 	char *end = (char *)t_cliff() + T_PAGE;
-	request_t *requests = (request_t *)(end - 2 * sizeof(*requests));
+	struct iommu_hwpt_invalidate_selftest *requests;
 
-	EXPECT_SAYS(EFAULT, 0, self->hwpt, TYPE, (void *)8, sizeof(request_t),
+	EXPECT_SAYS(EFAULT, 0, self->hwpt, TYPE, (void *)8, REQUEST_LEN,
 		    1);
 	EXPECT_WORDS(0xf);
-	requests[0] = (request_t) { .iotlb_id = 3 };
-	requests[1] = (request_t) { .iotlb_id = 0 };
+	requests = (void *)(end - 2 * sizeof(*requests));
+	memset(requests, 0, 2 * sizeof(*requests));
+	requests[0].iotlb_id = 3;
 	EXPECT_SAYS(EFAULT, 2, self->hwpt, TYPE, requests, sizeof(*requests),
 		    3);
 	EXPECT_WORDS(0x6);
 	/* The second ends where nothing is. */
-	requests = (request_t *)(end - 2 * sizeof(*requests) + 1);
-	requests[0] = (request_t) { .iotlb_id = 1 };
+	requests = (void *)(end - 2 * sizeof(*requests) + 1);
+	requests[0].flags = 0;
+	requests[0].iotlb_id = 1;
 	EXPECT_SAYS(EFAULT, 1, self->hwpt, TYPE, requests, sizeof(*requests),
 		    2);
 	EXPECT_WORDS(0x4);
@@ -312,7 +314,7 @@ TEST_F(invalidate, unreadable)
 
 TEST_F(invalidate, unwritable_answer)
 {
-	request_t request = { .iotlb_id = 1 };
+	struct iommu_hwpt_invalidate_selftest request = { .iotlb_id = 1 };
 	struct iommu_hwpt_invalidate cmd = {
 		.size = sizeof(cmd),
 		.hwpt_id = self->hwpt,
@@ -338,7 +340,7 @@ TEST_F(invalidate, unwritable_answer)
 
 TEST_F(invalidate, only_the_number_is_answered)
 {
-	request_t request = {};
+	struct iommu_hwpt_invalidate_selftest request = {};
 	struct {
 		struct iommu_hwpt_invalidate cmd;
 		uint64_t behind;
@@ -355,7 +357,8 @@ TEST_F(invalidate, only_the_number_is_answered)
 
 	ASSERT_EQ(0, t_call(self->fd, IOMMU_HWPT_INVALIDATE, &arg));
 	EXPECT_EQ(0, memcmp(&arg, &before, sizeof(arg)));
-	arg.cmd.data_type = before.cmd.data_type = WRONG_TYPE;
+	arg.cmd.data_type = WRONG_TYPE;
+	before.cmd.data_type = WRONG_TYPE;
 	ASSERT_EQ(EINVAL, t_call(self->fd, IOMMU_HWPT_INVALIDATE, &arg));
 	before.cmd.entry_num = 0;
 	EXPECT_EQ(0, memcmp(&arg, &before, sizeof(arg)));
@@ -363,8 +366,8 @@ TEST_F(invalidate, only_the_number_is_answered)
 
 TEST_F(invalidate, as_many_as_can_be)
 {
-	size_t length = (ENTRIES_MAX + 1) * sizeof(request_t);
-	request_t *requests;
+	size_t length = (ENTRIES_MAX + 1) * REQUEST_LEN;
+	struct iommu_hwpt_invalidate_selftest *requests;
 
 	requests = mmap(NULL, length, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -424,7 +427,9 @@ static uint32_t race_hwpt;
 static void *request_all(void *arg)
 {
 	struct t_job *job = arg;
-	request_t requests[16] = { { .flags = ALL } };
+	struct iommu_hwpt_invalidate_selftest requests[16] = {
+		{ .flags = ALL },
+	};
 	uint32_t num;
 	int err;
 

@@ -7,11 +7,11 @@
 #include "pt.h"
 #include "vfio.h"
 
-/* Extended capability register */
-#define ECAP_SC (1ULL << 7)
-#define ECAP_NEST (1ULL << 26)
-#define ECAP_SMTS (1ULL << 43)
-#define ECAP_FLTS (1ULL << 47)
+/* Extended capability register: bits 7, 26, 43, 47 */
+#define ECAP_SC 0x80ULL
+#define ECAP_NEST 0x4000000ULL
+#define ECAP_SMTS 0x80000000000ULL
+#define ECAP_FLTS 0x800000000000ULL
 #define NESTING (ECAP_NEST | ECAP_SMTS | ECAP_FLTS)
 
 #define VTD_S1_LEN sizeof(struct iommu_hwpt_vtd_s1)
