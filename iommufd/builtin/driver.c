@@ -127,24 +127,6 @@ int iommufd_viommu_get_vdev_id(struct iommufd_viommu *viommu,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_get_vdev_id, "IOMMUFD");
 
-/**
- * iommufd_viommu_report_event - hand an event to user space
- * @viommu: vIOMMU
- * @type: type of event queue
- * @event_data: the event
- * @data_len: number of bytes
- *
- * Return: -EOPNOTSUPP: no queue of this type, since event queues are not part
- * of this driver yet.
- */
-int iommufd_viommu_report_event(struct iommufd_viommu *viommu,
-				enum iommu_veventq_type type, void *event_data,
-				size_t data_len)
-{
-	return -EOPNOTSUPP;
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_viommu_report_event, "IOMMUFD");
-
 #ifdef CONFIG_IRQ_MSI_IOMMU
 /**
  * iommufd_sw_msi - map an MSI page for a device behind an iommufd domain
