@@ -22,6 +22,7 @@
 
 #include "base/check.h"
 #include "device/device.h"
+#include "device/fault.h"
 #include "iommufd_test.h"
 #include "memory/cgroup.h"
 #include "memory/pages.h"
@@ -32,12 +33,15 @@
 #include "object/ioas.h"
 #include "test/test.h"
 #include "vfio/vfio.h"
+#include "viommu/veventq.h"
 
 const struct iofd_object_type *const iofd_object_types[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_DEVICE] = &iofd_device_type,
 	[IOMMUFD_OBJ_HWPT_PAGING] = &iofd_hwpt_paging_type,
 	[IOMMUFD_OBJ_IOAS] = &iofd_ioas_type,
 	[IOMMUFD_OBJ_ACCESS] = &iofd_access_type,
+	[IOMMUFD_OBJ_FAULT] = &iofd_fault_type,
+	[IOMMUFD_OBJ_VEVENTQ] = &iofd_veventq_type,
 #ifdef CONFIG_IOMMUFD_TEST
 	[IOMMUFD_OBJ_SELFTEST] = &iofd_test_object_type,
 #endif
@@ -98,7 +102,7 @@ static const struct ioctl_slot ioctl_slots[] = {
 	     struct iommu_hwpt_get_dirty_bitmap, data),
 	SLOT(HWPT_INVALIDATE, unsupported_ioctl,
 	     struct iommu_hwpt_invalidate, __reserved),
-	SLOT(FAULT_QUEUE_ALLOC, unsupported_ioctl,
+	SLOT(FAULT_QUEUE_ALLOC, fault_queue_alloc_ioctl,
 	     struct iommu_fault_alloc, out_fault_fd),
 	SLOT(IOAS_MAP_FILE, ioas_map_file_ioctl,
 	     struct iommu_ioas_map_file, iova),
@@ -108,7 +112,7 @@ static const struct ioctl_slot ioctl_slots[] = {
 	     struct iommu_vdevice_alloc, virt_id),
 	SLOT(IOAS_CHANGE_PROCESS, ioas_change_process_ioctl,
 	     struct iommu_ioas_change_process, __reserved),
-	SLOT(VEVENTQ_ALLOC, unsupported_ioctl,
+	SLOT(VEVENTQ_ALLOC, veventq_alloc_ioctl,
 	     struct iommu_veventq_alloc, out_veventq_fd),
 	SLOT(HW_QUEUE_ALLOC, unsupported_ioctl,
 	     struct iommu_hw_queue_alloc, length),
