@@ -53,6 +53,8 @@ enum {
 
 	/* Additions of this driver's own */
 	IOMMU_TEST_OP_X_MD_CHECK_BLOCKED = 0x100,
+	IOMMU_TEST_OP_X_TRIGGER_PARTIAL_IOPF = 0x110,
+	IOMMU_TEST_OP_X_IOPF_COUNTS = 0x111,
 };
 
 /* Page tables of the mock IOMMU */
@@ -136,7 +138,10 @@ enum {
  * @dirty: DIRTY, @id a HWPT: pretend writes by a device to the pages whose bits
  *	are set at uptr; returns how many
  * @check_iotlb: MD_CHECK_IOTLB, @id a nested HWPT: has this word this value
- * @trigger_iopf: TRIGGER_IOPF: a device asks for a page
+ * @trigger_iopf: TRIGGER_IOPF: a device asks for a page, the last of a group;
+ *	X_TRIGGER_PARTIAL_IOPF: for one that is not the last
+ * @iopf_counts: X_IOPF_COUNTS, @id a device: how many groups of page requests
+ *	it has sent, and how many answers of which code it was given
  * @check_dev_cache: DEV_CHECK_CACHE, @id a device: has this word this value
  * @trigger_vevent: TRIGGER_VEVENT: a device has an event to report
  * @pasid_attach: PASID_ATTACH, @id a device of MOCK_DOMAIN; returns the HWPT
@@ -227,6 +232,12 @@ struct iommu_test_cmd {
 			__u32 perm;
 			__aligned_u64 addr;
 		} trigger_iopf;
+		struct {
+			__u32 out_groups;
+			__u32 out_success;
+			__u32 out_invalid;
+			__u32 out_failure;
+		} iopf_counts;
 		struct {
 			__u32 id;
 			__u32 cache;

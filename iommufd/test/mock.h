@@ -5,6 +5,7 @@
 #ifndef IOFD_TEST_MOCK_H
 #define IOFD_TEST_MOCK_H
 
+#include <linux/atomic.h>
 #include <linux/container_of.h>
 #include <linux/device.h>
 #include <linux/generic_pt/iommu.h>
@@ -16,16 +17,33 @@
 
 struct iommufd_access;
 
+#define MOCK_IOPF_ANSWERS (IOMMU_PAGE_RESP_FAILURE + 1)
+
+/**
+ * struct mock_iopf - page requests of a device
+ * @domains: attached domains, of RID and PASIDs, that want them; changes under
+ *           the IOMMU core's lock of the device's group
+ * @groups: groups the device has sent
+ * @answers: answers it was given, by enum iommu_page_response_code
+ */
+struct mock_iopf {
+	unsigned int domains;
+	atomic_t groups;
+	atomic_t answers[MOCK_IOPF_ANSWERS];
+};
+
 /**
  * struct mock_device - a device behind the mock IOMMU
  * @dev: device, on the mock's bus; its release frees the struct
  * @nr: number in its name
  * @flags: MOCK_FLAGS_DEVICE_*
+ * @iopf: page requests
  */
 struct mock_device {
 	struct device dev;
 	unsigned int nr;
 	u32 flags;
+	struct mock_iopf iopf;
 };
 
 static inline struct mock_device *mock_device_of(struct device *dev)
@@ -56,12 +74,23 @@ PT_IOMMU_CHECK_DOMAIN(struct mock_domain, pt.iommu, domain);
 int mock_iommu_init(void);
 void mock_iommu_exit(void);
 int mock_iommu_add_device(struct device *dev);
+bool mock_iommu_has_device(struct device *dev);
 struct mock_domain *mock_domain_of(struct iommu_domain *domain);
 phys_addr_t mock_domain_translate(struct mock_domain *mock, unsigned long iova);
 
 /* mock_device.c */
 int mock_device_create_ioctl(struct iofd_ucmd *ucmd, u32 flags);
 int mock_device_replace_ioctl(struct iofd_ucmd *ucmd);
+
+/* mock_iopf.c */
+int mock_iopf_init(void);
+void mock_iopf_exit(void);
+int mock_iopf_attach(struct device *dev, struct iommu_domain *domain,
+		     struct iommu_domain *old);
+void mock_iopf_response(struct device *dev, struct iopf_fault *evt,
+			struct iommu_page_response *msg);
+int mock_iopf_trigger_ioctl(struct iofd_ucmd *ucmd);
+int mock_iopf_counts_ioctl(struct iofd_ucmd *ucmd);
 
 /* by_number.c */
 u64 mock_access_by_number(struct iommufd_access *access, u64 numbers);

@@ -50,18 +50,18 @@ static struct iommu_device mock_iommu_device = {
 	.max_pasids = 1 << MOCK_PASID_WIDTH,
 };
 
-/* Nothing has to be told what is no hardware. */
+/* What is no hardware has only to be told whether it may ask for pages. */
 static int blocked_attach_dev(struct iommu_domain *domain, struct device *dev,
 			      struct iommu_domain *old)
 {
-	return 0;
+	return mock_iopf_attach(dev, domain, old);
 }
 
 static int blocked_set_dev_pasid(struct iommu_domain *domain,
 				 struct device *dev, ioasid_t pasid,
 				 struct iommu_domain *old)
 {
-	return 0;
+	return mock_iopf_attach(dev, domain, old);
 }
 
 static const struct iommu_domain_ops mock_blocked_ops = {
@@ -89,7 +89,7 @@ static int paging_attach_dev(struct iommu_domain *domain, struct device *dev,
 {
 	if (domain->dirty_ops && !has_dirty_tracking(dev))
 		return -EINVAL;
-	return 0;
+	return mock_iopf_attach(dev, domain, old);
 }
 
 /* The IOTLB flush: what was unlinked before it, nobody finds after it. */
@@ -264,6 +264,7 @@ static const struct iommu_ops mock_iommu_ops = {
 	.domain_alloc_paging_flags = mock_domain_alloc_paging_flags,
 	.probe_device = mock_probe_device,
 	.device_group = generic_device_group,
+	.page_response = mock_iopf_response,
 	.user_pasid_table = true,
 };
 
@@ -295,6 +296,17 @@ phys_addr_t mock_domain_translate(struct mock_domain *mock, unsigned long iova)
 	phys = pt_iommu_amdv1_mock_iova_to_phys(&mock->domain, iova);
 	read_unlock(&mock->walk_lock);
 	return phys;
+}
+
+/**
+ * mock_iommu_has_device - is a device one of the mock's?
+ * @dev: any device
+ *
+ * Return: true if so.
+ */
+bool mock_iommu_has_device(struct device *dev)
+{
+	return dev->bus == &mock_bus;
 }
 
 /**

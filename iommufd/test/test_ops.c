@@ -239,6 +239,11 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 		return mock_access_rw_ioctl(ucmd);
 	case IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT:
 		return set_memory_limit_ioctl(ucmd);
+	case IOMMU_TEST_OP_TRIGGER_IOPF:
+	case IOMMU_TEST_OP_X_TRIGGER_PARTIAL_IOPF:
+		return mock_iopf_trigger_ioctl(ucmd);
+	case IOMMU_TEST_OP_X_IOPF_COUNTS:
+		return mock_iopf_counts_ioctl(ucmd);
 	case IOMMU_TEST_OP_DMABUF_GET:
 		return mock_dmabuf_get_ioctl(ucmd);
 	case IOMMU_TEST_OP_DMABUF_REVOKE:
@@ -253,9 +258,14 @@ int __init iofd_test_init(void)
 {
 	int rc;
 
-	rc = mock_iommu_init();
+	rc = mock_iopf_init();
 	if (rc)
 		return rc;
+	rc = mock_iommu_init();
+	if (rc) {
+		mock_iopf_exit();
+		return rc;
+	}
 	mock_dmabuf_init();
 	return 0;
 }
@@ -264,4 +274,5 @@ void iofd_test_exit(void)
 {
 	mock_dmabuf_exit();
 	mock_iommu_exit();
+	mock_iopf_exit();
 }
