@@ -62,6 +62,9 @@ void mock_iopf_response(struct device *dev, struct iopf_fault *evt,
 {
 	struct mock_iopf *iopf = &mock_device_of(dev)->iopf;
 
+	/* Refused one by one where nobody handles them: no answer to a group */
+	if (!(evt->fault.prm.flags & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE))
+		return;
 	if (!WARN_ON(msg->code >= MOCK_IOPF_ANSWERS))
 		atomic_inc(&iopf->answers[msg->code]);
 }
