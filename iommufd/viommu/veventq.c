@@ -15,6 +15,7 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -24,8 +25,8 @@
 #include "object/queue.h"
 #include "viommu/veventq.h"
 
-/* Events are small, and no memory controller knows of them. */
-#define DEPTH_MAX (1U << 19)
+/* Bounds the memory: events are charged to nobody. */
+#define DEPTH_MAX SZ_512K
 
 static struct iofd_veventq *veventq_of(struct iofd_queue *queue)
 {
