@@ -14,6 +14,7 @@
  */
 #include <signal.h>
 
+#include "pt.h"
 #include "vfio.h"
 
 #define BUF_PAGES 24
@@ -1162,6 +1163,53 @@ FIXTURE_VARIANT_ADD(fail_nth, close_dmabuf)
 {
 	.prepare = with_mapped_dmabuf,
 	.step = step_close,
+};
+
+/* The queue's file is kept, and closed, as that of an access is. */
+static int with_page_requests(struct scene *s)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_X_TRIGGER_PARTIAL_IOPF,
+	};
+	unsigned int i;
+	int err;
+
+	err = with_device(s) ?: t_fault_alloc(s->fd, &s->id, &s->access) ?:
+	      t_hwpt_full(s->fd, s->idev, s->ioas, IOMMU_HWPT_FAULT_ID_VALID,
+			  s->id, IOMMU_HWPT_DATA_NONE, NULL, 0, &s->hwpt) ?:
+	      t_mock_replace(s->fd, s->stdev, s->hwpt, NULL);
+	cmd.trigger_iopf.dev_id = s->idev;
+	/* Too many to be read without an allocation */
+	for (i = 0; i < 9 && !err; i++)
+		err = t_test(s->fd, &cmd);
+	return err ?: t_iopf(s->fd, s->idev, 0, 0);
+}
+
+static int step_fault_queue(struct scene *s)
+{
+	return t_fault_alloc(s->fd, &s->id, &s->access);
+}
+
+static int step_read_page_requests(struct scene *s)
+{
+	struct iommu_hwpt_pgfault msg[10];
+	ssize_t n = read(s->access, msg, sizeof(msg));
+
+	if (n < 0)
+		return errno;
+	return n == sizeof(msg) && msg[9].cookie == 1 ? 0 : EBADMSG;
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, fault_queue)
+{
+	.prepare = with_ioas,
+	.step = step_fault_queue,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, read_page_requests)
+{
+	.prepare = with_page_requests,
+	.step = step_read_page_requests,
 };
 
 TEST_F(fail_nth, every_fault)
