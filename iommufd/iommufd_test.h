@@ -53,8 +53,8 @@ enum {
 
 	/* Additions of this driver's own */
 	IOMMU_TEST_OP_X_MD_CHECK_BLOCKED = 0x100,
-	IOMMU_TEST_OP_X_TRIGGER_PARTIAL_IOPF = 0x110,
-	IOMMU_TEST_OP_X_IOPF_COUNTS = 0x111,
+	IOMMU_TEST_OP_X_TRIGGER_PARTIAL_IOPF = 0x120,
+	IOMMU_TEST_OP_X_IOPF_COUNTS = 0x121,
 };
 
 /* Page tables of the mock IOMMU */
