@@ -8,12 +8,14 @@
  *
  *      new            publish            close              destroy
  *   --------> NEW -------------> LIVE -----------> CLOSING ---------> gone
- *              |  cancel          ^                   |
- *              +--------> gone    +-------------------+
+ *              |  cancel          ^                   |    entomb
+ *              +--------> gone    +-------------------+---------> TOMB
  *                                     still borrowed
  *
  * NEW: the ID is taken but answers ENOENT.  LIVE: lookups succeed.  CLOSING:
  * the ID is still taken, answers ENOENT, and the closer waits for borrowers.
+ * TOMB: the object is gone, its ID stays taken until the context ends: the
+ * kernel ended it, and user space must not take a later object for it.
  *
  * Two counts, both in struct iommufd_object because IOMMU drivers embed it:
  *
@@ -42,10 +44,12 @@
  * struct iofd_objects - the ID table of one context
  * @xa: ID to object; XA_ZERO_ENTRY is an ID that is taken but answers nobody
  * @borrowed: woken when the last borrow of a closing object is returned
+ * @tombs: IDs that stay taken though their object is gone; xa_lock
  */
 struct iofd_objects {
 	struct xarray xa;
 	wait_queue_head_t borrowed;
+	unsigned long tombs;
 };
 
 /**
@@ -90,6 +94,12 @@ void iofd_object_destroy(struct iofd_objects *objects,
 			 struct iommufd_object *obj);
 void iofd_object_unref_last(struct iofd_objects *objects,
 			    struct iommufd_object *obj);
+bool iofd_object_ref_live(struct iofd_objects *objects,
+			  struct iommufd_object *obj);
+bool iofd_object_close(struct iofd_objects *objects,
+		       struct iommufd_object *obj);
+void iofd_object_entomb(struct iofd_objects *objects,
+			struct iommufd_object *obj);
 
 /**
  * iofd_object_ref - depend on an object that is borrowed or already referenced
