@@ -439,3 +439,74 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 	return container_errno(access->ctx, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_rw, "IOMMUFD");
+
+/* What a lock holds is refused before anybody is asked to let go. */
+static void locked_unmap(struct iofd_aspace_user *user, struct iofd_range range)
+{
+}
+
+/**
+ * iofd_access_lock - an access without ID that keeps one range for hardware
+ * @ioas: IOAS, referenced by the caller until iofd_access_unlock()
+ * @range: IOVAs, in whole pages
+ * @out: out: one page for each PAGE_SIZE, in order
+ *
+ * While it exists the range cannot be unmapped, and the IOAS demands PAGE_SIZE
+ * alignment.
+ *
+ * Return: access; ERR_PTR(-ENOMEM); what iofd_aspace_add_user() and
+ * iofd_aspace_lock() return.
+ */
+struct iommufd_access *iofd_access_lock(struct iofd_ioas *ioas,
+					struct iofd_range range,
+					struct page **out)
+{
+	struct iommufd_access *access;
+	struct iofd_access_user *user;
+	int rc;
+
+	access = kzalloc_obj(*access, GFP_KERNEL_ACCOUNT);
+	if (!access)
+		return ERR_PTR(-ENOMEM);
+	user = kzalloc_obj(*user, GFP_KERNEL_ACCOUNT);
+	if (!user) {
+		rc = -ENOMEM;
+		goto err_access;
+	}
+	access->ioas = ioas;
+	access->user = user;
+	user->access = access;
+	user->user.alignment = PAGE_SIZE;
+	user->user.unmap = locked_unmap;
+
+	rc = iofd_aspace_add_user(&ioas->aspace, &user->user);
+	if (rc)
+		goto err_user;
+	rc = iofd_aspace_lock(&ioas->aspace, range, out);
+	if (rc)
+		goto err_remove;
+	return access;
+
+err_remove:
+	iofd_aspace_remove_user(&ioas->aspace, &user->user);
+err_user:
+	kfree(user);
+err_access:
+	kfree(access);
+	return ERR_PTR(rc);
+}
+
+/**
+ * iofd_access_unlock - undo iofd_access_lock()
+ * @access: access; freed
+ * @range: as it was locked
+ */
+void iofd_access_unlock(struct iommufd_access *access, struct iofd_range range)
+{
+	struct iofd_aspace *aspace = &access->ioas->aspace;
+
+	iofd_aspace_unlock(aspace, range);
+	iofd_aspace_remove_user(aspace, &access->user->user);
+	kfree(access->user);
+	kfree(access);
+}

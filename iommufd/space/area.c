@@ -34,13 +34,18 @@ static void area_assert(struct iofd_aspace *aspace, struct iofd_area *area,
 		iofd_check(!area->held);
 		break;
 	case IOFD_AREA_LIVE:
+		iofd_check(!RB_EMPTY_NODE(&area->node.rb));
+		iofd_check(area->held == !!aspace->ndomains);
+		break;
 	case IOFD_AREA_CLOSING:
 		iofd_check(!RB_EMPTY_NODE(&area->node.rb));
 		iofd_check(area->held == !!aspace->ndomains);
+		iofd_check(!atomic_read(&area->locks));
 		break;
 	case IOFD_AREA_RESERVED:
 	case IOFD_AREA_UNLOADING:
 		iofd_check(!RB_EMPTY_NODE(&area->node.rb));
+		iofd_check(!atomic_read(&area->locks));
 		iofd_check(!atomic_read(&area->pins));
 		iofd_check(!atomic_read(&area->pinning));
 		break;
@@ -165,6 +170,7 @@ void iofd_area_close(struct iofd_aspace *aspace, struct iofd_area *area)
 {
 	area_assert(aspace, area, IOFD_AREA_LIVE);
 	area->state = IOFD_AREA_CLOSING;
+	area_assert(aspace, area, IOFD_AREA_CLOSING);
 }
 
 /* CLOSING to LIVE: an in-kernel user does not let go. */

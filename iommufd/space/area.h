@@ -16,6 +16,7 @@
  *   may be copied,    no         yes          no           no
  *   pinned, accessed
  *   has pins          no         maybe        fewer        no
+ *   has locks         no         maybe        no           no
  *   held              partly     iff the address space has domains
  *                                                          shrinking
  *   loaded            partly     everywhere   everywhere   shrinking
@@ -43,7 +44,7 @@ enum iofd_area_state {
 	IOFD_AREA_LIVE,
 	IOFD_AREA_CLOSING,
 	IOFD_AREA_UNLOADING,
-};
+} __packed;
 
 /**
  * struct iofd_area - an IOVA range onto a slice of a page set
@@ -61,6 +62,7 @@ enum iofd_area_state {
  *        the iova lock held
  * @pinning: calls that make a pin; until they end they use the area, pin or no
  *           pin
+ * @locks: those among @pins whose users are not asked to let go
  */
 struct iofd_area {
 	struct iofd_iova_node node;
@@ -71,10 +73,11 @@ struct iofd_area {
 	enum iofd_area_state state;
 	u8 prot;
 	bool held;
-	bool in_room;
-	bool orphan;
+	bool in_room : 1;
+	bool orphan : 1;
 	atomic_t pins;
 	atomic_t pinning;
+	atomic_t locks;
 };
 
 static inline struct iofd_area *iofd_area_of(struct iofd_iova_node *node)

@@ -191,6 +191,9 @@ void iofd_aspace_remove_user(struct iofd_aspace *aspace,
 int iofd_aspace_pin(struct iofd_aspace *aspace, struct iofd_range range,
 		    struct page **out, bool write);
 void iofd_aspace_unpin(struct iofd_aspace *aspace, struct iofd_range range);
+int iofd_aspace_lock(struct iofd_aspace *aspace, struct iofd_range range,
+		     struct page **out);
+void iofd_aspace_unlock(struct iofd_aspace *aspace, struct iofd_range range);
 int iofd_aspace_rw(struct iofd_aspace *aspace, struct iofd_range range,
 		   void *data, enum iofd_copy_flags flags);
 

@@ -395,7 +395,7 @@ static bool rule_stops(enum iofd_unmap_rule rule, struct iofd_range range,
 	case IOFD_UNMAP_IDLE:
 		break;
 	}
-	if (area->state != IOFD_AREA_LIVE)
+	if (area->state != IOFD_AREA_LIVE || atomic_read(&area->locks))
 		*rc = -EBUSY;
 	else if (!inside)
 		*rc = rule == IOFD_UNMAP_WHOLE ? -EINVAL : -ENOENT;
@@ -462,7 +462,8 @@ static void reopen_areas(struct iofd_aspace *aspace, struct list_head *areas)
  * holds them.
  *
  * Return: 0, also if there was nothing; -EBUSY if another thread is mapping or
- * unmapping in the range; -ENOENT, or -EINVAL if all are to go or none, if an
+ * unmapping in the range, or hardware uses it by itself, see
+ * iofd_aspace_lock(); -ENOENT, or -EINVAL if all are to go or none, if an
  * area reaches beyond the range; -EDEADLK if an in-kernel user does not unpin
  * an area; -EINTR a fatal signal came while one was pinning.
  */
