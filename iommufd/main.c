@@ -30,6 +30,7 @@
 #include "object/ctx.h"
 #include "object/hwpt.h"
 #include "object/ioas.h"
+#include "object/mmap.h"
 #include "test/test.h"
 #include "vfio/vfio.h"
 
@@ -320,12 +321,18 @@ static void iofd_show_fdinfo(struct seq_file *m, struct file *file)
 	iofd_ctx_show(m, file->private_data);
 }
 
+static int iofd_file_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return iofd_mmap(file->private_data, vma);
+}
+
 const struct file_operations iofd_fops = {
 	.owner = THIS_MODULE,
 	.open = iofd_open,
 	.release = iofd_release,
 	.unlocked_ioctl = iofd_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = iofd_file_mmap,
 	.show_fdinfo = iofd_show_fdinfo,
 };
 

@@ -8,6 +8,7 @@
 #ifndef IOFD_OBJECT_CTX_H
 #define IOFD_OBJECT_CTX_H
 
+#include <linux/maple_tree.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -27,6 +28,7 @@ struct miscdevice;
  * @objects: ID table
  * @groups: iommu_group ID to struct iommufd_group, for as long as a device of
  *          the group is bound here; its xa_lock guards the groups' refcounts
+ * @mmaps: offset to struct iofd_mmap; its lock guards the regions' way out
  * @account: what is charged, and how; the mode is written only while no object
  *           exists
  * @owner_rwsem: outermost.  Read: mappings come and go.  Write: all of them
@@ -41,6 +43,7 @@ struct iommufd_ctx {
 	struct file *file;
 	struct iofd_objects objects;
 	struct xarray groups;
+	struct maple_tree mmaps;
 	struct iofd_account account;
 	struct rw_semaphore owner_rwsem;
 
