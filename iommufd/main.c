@@ -33,12 +33,18 @@
 #include "object/mmap.h"
 #include "test/test.h"
 #include "vfio/vfio.h"
+#include "viommu/hwqueue.h"
+#include "viommu/vdevice.h"
+#include "viommu/viommu.h"
 
 const struct iofd_object_type *const iofd_object_types[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_DEVICE] = &iofd_device_type,
 	[IOMMUFD_OBJ_HWPT_PAGING] = &iofd_hwpt_paging_type,
 	[IOMMUFD_OBJ_IOAS] = &iofd_ioas_type,
 	[IOMMUFD_OBJ_ACCESS] = &iofd_access_type,
+	[IOMMUFD_OBJ_VIOMMU] = &iofd_viommu_type,
+	[IOMMUFD_OBJ_VDEVICE] = &iofd_vdevice_type,
+	[IOMMUFD_OBJ_HW_QUEUE] = &iofd_hw_queue_type,
 #ifdef CONFIG_IOMMUFD_TEST
 	[IOMMUFD_OBJ_SELFTEST] = &iofd_test_object_type,
 #endif
@@ -103,15 +109,15 @@ static const struct ioctl_slot ioctl_slots[] = {
 	     struct iommu_fault_alloc, out_fault_fd),
 	SLOT(IOAS_MAP_FILE, ioas_map_file_ioctl,
 	     struct iommu_ioas_map_file, iova),
-	SLOT(VIOMMU_ALLOC, unsupported_ioctl, struct iommu_viommu_alloc,
+	SLOT(VIOMMU_ALLOC, viommu_alloc_ioctl, struct iommu_viommu_alloc,
 	     out_viommu_id),
-	SLOT(VDEVICE_ALLOC, unsupported_ioctl,
+	SLOT(VDEVICE_ALLOC, vdevice_alloc_ioctl,
 	     struct iommu_vdevice_alloc, virt_id),
 	SLOT(IOAS_CHANGE_PROCESS, ioas_change_process_ioctl,
 	     struct iommu_ioas_change_process, __reserved),
 	SLOT(VEVENTQ_ALLOC, unsupported_ioctl,
 	     struct iommu_veventq_alloc, out_veventq_fd),
-	SLOT(HW_QUEUE_ALLOC, unsupported_ioctl,
+	SLOT(HW_QUEUE_ALLOC, hw_queue_alloc_ioctl,
 	     struct iommu_hw_queue_alloc, length),
 #ifdef CONFIG_IOMMUFD_TEST
 	[_IOC_NR(IOMMU_TEST_CMD) - IOMMUFD_CMD_BASE] = {

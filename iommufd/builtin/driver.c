@@ -138,7 +138,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_vdevice_to_device, "IOMMUFD");
  *          result under it only
  * @vdev_id: ID of the device in the guest
  *
- * Return: device, or NULL if @viommu has no vDEVICE of this ID that is complete.
+ * Return: device, or NULL if @viommu has no complete vDEVICE of this ID.
  */
 struct device *iommufd_viommu_find_dev(struct iommufd_viommu *viommu,
 				       unsigned long vdev_id)

@@ -109,12 +109,31 @@ err_group:
 	return ERR_PTR(rc);
 }
 
+/*
+ * The device's vDEVICE goes before it.  If a DESTROY is faster, the end of the
+ * device waits for it, since the vDEVICE has a borrow of the device.
+ */
+static void end_vdevice(struct iommufd_device *idev)
+{
+	struct iofd_objects *objects = &idev->ctx->objects;
+	struct iommufd_object *obj = NULL;
+
+	mutex_lock(&idev->igroup->lock);
+	idev->unbinding = true;
+	if (idev->vdev && iofd_object_close(objects, &idev->vdev->obj))
+		obj = &idev->vdev->obj;
+	mutex_unlock(&idev->igroup->lock);
+	if (obj)
+		iofd_object_entomb(objects, obj);
+}
+
 /**
  * iofd_device_unbind - undo iofd_device_bind()
  * @idev: device that is attached to nothing
  */
 void iofd_device_unbind(struct iommufd_device *idev)
 {
+	end_vdevice(idev);
 	iofd_object_destroy(&idev->ctx->objects, &idev->obj);
 }
 
@@ -151,8 +170,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, "IOMMUFD");
  * iommufd_device_unbind - take a device back from its context
  * @idev: device that is attached to nothing; ended
  *
- * Waits for ioctls that use the device, up to a minute.  With the last device
- * the group returns to its default domain.
+ * Ends its vDEVICE, if it has one, and waits for ioctls that use the device, up
+ * to a minute.  With the last device the group returns to its default domain.
  *
  * Context: process context, may sleep; no other call on @idev runs.
  */

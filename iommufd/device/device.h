@@ -45,6 +45,8 @@ struct iommufd_group {
  * @igroup: its group
  * @attached: link in the group's list, empty while not attached; group lock
  * @enforce_coherency: the IOMMU can ignore no-snoop for this device
+ * @vdev: its vDEVICE, which keeps a borrow of @obj, or NULL; group lock
+ * @unbinding: no vDEVICE can be made any more; group lock
  */
 struct iommufd_device {
 	struct iommufd_object obj;
@@ -53,6 +55,8 @@ struct iommufd_device {
 	struct iommufd_group *igroup;
 	struct list_head attached;
 	bool enforce_coherency;
+	struct iommufd_vdevice *vdev;
+	bool unbinding;
 };
 
 static inline struct iommufd_device *

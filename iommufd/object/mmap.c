@@ -7,9 +7,9 @@
  * whole, shared and uncached.
  *
  * Every VMA that shows a region has a ref on the object the region belongs to,
- * and through its file keeps the context.  fork(), mremap() and the halves of a
- * munmap() in the middle make VMAs of their own.  So the owner, on whose end the
- * driver removes the region, ends only when nobody sees the region any more.
+ * and through its file keeps the context.  fork(), mremap() and a munmap() of a
+ * half make VMAs of their own.  So the owner, on whose end the driver removes
+ * the region, ends only when nobody sees the region any more.
  *
  * Lock: that of the context's tree.  Who looks a region up holds it until the
  * owner is referenced; who removes a region takes it out first.

@@ -12,6 +12,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "iommufd_test.h"
 #include "object/ctx.h"
 
 struct iommufd_access;
@@ -21,11 +22,13 @@ struct iommufd_access;
  * @dev: device, on the mock's bus; its release frees the struct
  * @nr: number in its name
  * @flags: MOCK_FLAGS_DEVICE_*
+ * @cache: what requests to a vIOMMU clear
  */
 struct mock_device {
 	struct device dev;
 	unsigned int nr;
 	u32 flags;
+	u32 cache[MOCK_DEV_CACHE_NUM];
 };
 
 static inline struct mock_device *mock_device_of(struct device *dev)
@@ -62,6 +65,12 @@ phys_addr_t mock_domain_translate(struct mock_domain *mock, unsigned long iova);
 /* mock_device.c */
 int mock_device_create_ioctl(struct iofd_ucmd *ucmd, u32 flags);
 int mock_device_replace_ioctl(struct iofd_ucmd *ucmd);
+
+/* mock_viommu.c */
+size_t mock_viommu_size(struct device *dev, enum iommu_viommu_type type);
+int mock_viommu_init(struct iommufd_viommu *core, struct iommu_domain *parent,
+		     const struct iommu_user_data *user_data);
+void mock_viommu_exit(void);
 
 /* by_number.c */
 u64 mock_access_by_number(struct iommufd_access *access, u64 numbers);

@@ -18,6 +18,7 @@
 #include <linux/idr.h>
 #include <linux/property.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "device/device.h"
 #include "iommufd_test.h"
@@ -76,6 +77,7 @@ static struct mock_device *mock_device_new(u32 flags)
 	}
 	mdev->nr = rc;
 	mdev->flags = flags;
+	memset32(mdev->cache, IOMMU_TEST_DEV_CACHE_DEFAULT, MOCK_DEV_CACHE_NUM);
 	device_initialize(&mdev->dev);
 	mdev->dev.release = mock_device_release;
 

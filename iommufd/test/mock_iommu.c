@@ -264,6 +264,8 @@ static const struct iommu_ops mock_iommu_ops = {
 	.domain_alloc_paging_flags = mock_domain_alloc_paging_flags,
 	.probe_device = mock_probe_device,
 	.device_group = generic_device_group,
+	.get_viommu_size = mock_viommu_size,
+	.viommu_init = mock_viommu_init,
 	.user_pasid_table = true,
 };
 

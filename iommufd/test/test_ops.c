@@ -263,5 +263,6 @@ int __init iofd_test_init(void)
 void iofd_test_exit(void)
 {
 	mock_dmabuf_exit();
+	mock_viommu_exit();
 	mock_iommu_exit();
 }

@@ -14,6 +14,7 @@
  */
 #include <signal.h>
 
+#include "pt.h"
 #include "vfio.h"
 
 #define BUF_PAGES 24
@@ -33,6 +34,8 @@ struct scene {
 	char *bar;
 	/* Whose memory is mapped, if not that of the caller */
 	pid_t mapper;
+	/* Where a region of a vIOMMU is in the file */
+	uint64_t offset;
 };
 
 FIXTURE(fail_nth)
@@ -756,6 +759,126 @@ static int step_close(struct scene *s)
 	close(fd);
 	return 0;
 }
+
+static int with_nest_parent(struct scene *s)
+{
+	return with_device(s) ?:
+	       t_map_at(s->fd, s->ioas, s->buf, 8 * T_PAGE, T_BASE) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas,
+			    IOMMU_HWPT_ALLOC_NEST_PARENT, &s->id);
+}
+
+/* ->other is the vIOMMU from here on. */
+static int with_viommu(struct scene *s)
+{
+	return with_nest_parent(s) ?:
+	       t_viommu(s->fd, s->idev, s->id, IOMMU_VIOMMU_TYPE_SELFTEST,
+			NULL, 0, &s->other);
+}
+
+static int with_vdevice(struct scene *s)
+{
+	return with_viommu(s) ?:
+	       t_vdevice(s->fd, s->other, s->idev, 1, &s->id);
+}
+
+static int with_hw_queue(struct scene *s)
+{
+	return with_viommu(s) ?:
+	       t_hw_queue(s->fd, s->other, IOMMU_HW_QUEUE_TYPE_SELFTEST, 0,
+			  T_BASE, T_PAGE, &s->id);
+}
+
+static int alloc_region(struct scene *s)
+{
+	struct iommu_viommu_selftest data = {};
+	int err;
+
+	err = t_viommu(s->fd, s->idev, s->id, IOMMU_VIOMMU_TYPE_SELFTEST,
+		       &data, sizeof(data), &s->other);
+	s->offset = data.out_mmap_offset;
+	return err;
+}
+
+static int with_region(struct scene *s)
+{
+	return with_nest_parent(s) ?: alloc_region(s);
+}
+
+static int step_viommu_alloc(struct scene *s)
+{
+	return t_viommu(s->fd, s->idev, s->id, IOMMU_VIOMMU_TYPE_SELFTEST,
+			NULL, 0, NULL);
+}
+
+static int step_vdevice_alloc(struct scene *s)
+{
+	return t_vdevice(s->fd, s->other, s->idev, 1, NULL);
+}
+
+static int step_hw_queue_alloc(struct scene *s)
+{
+	return t_hw_queue(s->fd, s->other, IOMMU_HW_QUEUE_TYPE_SELFTEST, 0,
+			  T_BASE, T_PAGE, NULL);
+}
+
+static int step_mmap(struct scene *s)
+{
+	void *va = mmap(NULL, 2 * T_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			s->fd, s->offset);
+
+	if (va == MAP_FAILED)
+		return errno;
+	return munmap(va, 2 * T_PAGE) ? errno : 0;
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, viommu_alloc)
+{
+	.prepare = with_nest_parent,
+	.step = step_viommu_alloc,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, viommu_alloc_with_region)
+{
+	.prepare = with_nest_parent,
+	.step = alloc_region,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, vdevice_alloc)
+{
+	.prepare = with_viommu,
+	.step = step_vdevice_alloc,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, vdevice_destroy)
+{
+	.prepare = with_vdevice,
+	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unbind_with_vdevice)
+{
+	.prepare = with_vdevice,
+	.step = step_detach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hw_queue_alloc)
+{
+	.prepare = with_viommu,
+	.step = step_hw_queue_alloc,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hw_queue_destroy)
+{
+	.prepare = with_hw_queue,
+	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, mmap)
+{
+	.prepare = with_region,
+	.step = step_mmap,
+};
 
 FIXTURE_VARIANT_ADD(fail_nth, open)
 {
