@@ -145,23 +145,5 @@ int iommufd_viommu_report_event(struct iommufd_viommu *viommu,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_report_event, "IOMMUFD");
 
-#ifdef CONFIG_IRQ_MSI_IOMMU
-/**
- * iommufd_sw_msi - map an MSI page for a device behind an iommufd domain
- * @domain: domain of the device's group
- * @desc: MSI descriptor
- * @msi_addr: physical address of the MSI page
- *
- * Return: -EOPNOTSUPP: not part of this driver yet.  Platforms that translate
- * MSIs (Arm) cannot use interrupts of attached devices until then.
- */
-int iommufd_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
-		   phys_addr_t msi_addr)
-{
-	return -EOPNOTSUPP;
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_sw_msi, "IOMMUFD");
-#endif
-
 MODULE_DESCRIPTION("iommufd helpers for IOMMU drivers");
 MODULE_LICENSE("GPL");

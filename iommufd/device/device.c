@@ -27,7 +27,11 @@ static void device_object_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_device *idev = iofd_device_of(obj);
 
-	WARN_ON(!list_empty(&idev->attached));
+	/*
+	 * Left attached, the device would keep using page tables that are
+	 * going to be freed.
+	 */
+	WARN_ON(iofd_device_detach_all(idev));
 	iommu_device_release_dma_owner(idev->dev);
 	iofd_group_put(idev->igroup);
 }
@@ -92,7 +96,6 @@ struct iommufd_device *iofd_device_bind(struct iommufd_ctx *ictx,
 	idev->ctx = ictx;
 	idev->dev = dev;
 	idev->igroup = igroup;
-	INIT_LIST_HEAD(&idev->attached);
 	idev->enforce_coherency =
 		device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 
@@ -149,7 +152,9 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, "IOMMUFD");
 
 /**
  * iommufd_device_unbind - take a device back from its context
- * @idev: device that is attached to nothing; ended
+ * @idev: device that is attached to nothing, with no PASID; ended
+ *
+ * What is attached nevertheless is detached, with a warning.
  *
  * Waits for ioctls that use the device, up to a minute.  With the last device
  * the group returns to its default domain.

@@ -10,22 +10,11 @@
 
 #include <linux/iommu.h>
 
+#include "builtin/msi.h"
+
 struct iofd_fault;
 struct iommufd_device;
 struct iommufd_hw_pagetable;
-
-/**
- * struct iofd_attach_handle - one attachment, as the IOMMU core knows it
- * @handle: the core's; handle.domain->iommufd_hwpt is the page table
- * @idev: the device that made the attachment: what faults are reported for
- *
- * A fresh one for each attach and replace.  Faults point to it, so it is freed
- * only after iofd_fault_answer().
- */
-struct iofd_attach_handle {
-	struct iommu_attach_handle handle;
-	struct iommufd_device *idev;
-};
 
 /**
  * iofd_fault_answer - answer all faults of an attachment that has ended

@@ -42,6 +42,7 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
 	ictx->file = file;
 	iofd_objects_init(&ictx->objects);
 	xa_init_flags(&ictx->groups, XA_FLAGS_ACCOUNT);
+	iofd_msi_space_init(&ictx->msi);
 	iofd_account_init(&ictx->account, charge_mode);
 	spin_lock_init(&ictx->vfio_lock);
 	ictx->container = container;
@@ -57,6 +58,7 @@ void iofd_ctx_destroy(struct iommufd_ctx *ictx)
 	iofd_objects_fini(&ictx->objects);
 	WARN_ON(!xa_empty(&ictx->groups));
 	xa_destroy(&ictx->groups);
+	iofd_msi_space_fini(&ictx->msi);
 	kfree(ictx->container);
 	iofd_account_fini(&ictx->account);
 	kfree(ictx);

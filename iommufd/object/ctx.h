@@ -13,6 +13,7 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+#include "builtin/msi.h"
 #include "memory/charge.h"
 #include "object/object.h"
 
@@ -27,6 +28,7 @@ struct miscdevice;
  * @objects: ID table
  * @groups: iommu_group ID to struct iommufd_group, for as long as a device of
  *          the group is bound here; its xa_lock guards the groups' refcounts
+ * @msi: MSI pages of devices whose MSIs are translated
  * @account: what is charged, and how; the mode is written only while no object
  *           exists
  * @owner_rwsem: outermost.  Read: mappings come and go.  Write: all of them
@@ -41,6 +43,7 @@ struct iommufd_ctx {
 	struct file *file;
 	struct iofd_objects objects;
 	struct xarray groups;
+	struct iofd_msi_space msi;
 	struct iofd_account account;
 	struct rw_semaphore owner_rwsem;
 

@@ -8,6 +8,7 @@
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
 
+#include "builtin/msi.h"
 #include "object/ioas.h"
 #include "object/object.h"
 #include "space/aspace.h"
@@ -36,6 +37,7 @@ struct iommufd_hw_pagetable {
  * @enforce_coherency: the IOMMU ignores no-snoop, for good
  * @nest_parent: made with IOMMU_HWPT_ALLOC_NEST_PARENT
  * @auto_link: in the IOAS's list if @automatic
+ * @msi: MSI pages it holds besides
  */
 struct iommufd_hwpt_paging {
 	struct iommufd_hw_pagetable common;
@@ -46,6 +48,7 @@ struct iommufd_hwpt_paging {
 	bool enforce_coherency : 1;
 	bool nest_parent : 1;
 	struct list_head auto_link;
+	struct iofd_msi_table msi;
 };
 
 /**

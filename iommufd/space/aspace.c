@@ -166,7 +166,8 @@ void iofd_aspace_unreserve(struct iofd_aspace *aspace, const void *owner)
 
 static int reserve_regions_locked(struct iofd_aspace *aspace,
 				  struct device *dev, struct list_head *regions,
-				  const void *owner)
+				  const void *owner,
+				  struct iofd_msi_window *window)
 {
 	unsigned int hw_msi = 0, sw_msi = 0;
 	struct iommu_resv_region *region;
@@ -178,12 +179,14 @@ static int reserve_regions_locked(struct iofd_aspace *aspace,
 			continue;
 		if (region->type == IOMMU_RESV_MSI)
 			hw_msi++;
-		if (region->type == IOMMU_RESV_SW_MSI)
-			sw_msi++;
 		rc = iofd_range_from_length(&range, region->start,
 					    region->length);
 		if (rc == -EINVAL)	/* empty: nothing to keep free */
 			continue;
+		if (!rc && region->type == IOMMU_RESV_SW_MSI) {
+			sw_msi++;
+			window->range = range;
+		}
 		if (!rc)
 			rc = iofd_iova_reserve(&aspace->iova, range, owner);
 		if (rc) {
@@ -199,6 +202,7 @@ static int reserve_regions_locked(struct iofd_aspace *aspace,
 	/* Which window would MSIs go through?  The IOMMU driver must decide. */
 	if (WARN_ON((hw_msi && sw_msi) || sw_msi > 1))
 		return -EINVAL;
+	window->exists = sw_msi;
 	return 0;
 }
 
@@ -207,12 +211,14 @@ static int reserve_regions_locked(struct iofd_aspace *aspace,
  * @aspace: address space
  * @dev: device that is about to use the address space
  * @owner: handle for iofd_aspace_unreserve(), with nothing reserved here yet
+ * @window: out: where software may place MSIs of the device
  *
  * Return: 0; -EADDRINUSE if a mapping or the allowed list is there; -EINVAL
  * with a warning for a device with contradictory MSI windows; -ENOMEM.
  */
 int iofd_aspace_reserve_device(struct iofd_aspace *aspace, struct device *dev,
-			       const void *owner)
+			       const void *owner,
+			       struct iofd_msi_window *window)
 {
 	LIST_HEAD(regions);
 	int rc;
@@ -222,7 +228,7 @@ int iofd_aspace_reserve_device(struct iofd_aspace *aspace, struct device *dev,
 
 	iommu_get_resv_regions(dev, &regions);
 	down_write(&aspace->iova_rwsem);
-	rc = reserve_regions_locked(aspace, dev, &regions, owner);
+	rc = reserve_regions_locked(aspace, dev, &regions, owner, window);
 	if (rc)
 		iofd_iova_unreserve(&aspace->iova, owner);
 	up_write(&aspace->iova_rwsem);

@@ -22,6 +22,7 @@
 #include <linux/wait.h>
 
 #include "base/iova.h"
+#include "builtin/msi.h"
 #include "memory/copy.h"
 #include "memory/pages.h"
 
@@ -176,7 +177,8 @@ int iofd_aspace_areas(struct iofd_aspace *aspace, struct iofd_range range,
 int iofd_aspace_reserve(struct iofd_aspace *aspace, struct iofd_range range,
 			const void *owner);
 int iofd_aspace_reserve_device(struct iofd_aspace *aspace, struct device *dev,
-			       const void *owner);
+			       const void *owner,
+			       struct iofd_msi_window *window);
 void iofd_aspace_unreserve(struct iofd_aspace *aspace, const void *owner);
 int iofd_aspace_allow(struct iofd_aspace *aspace, struct rb_root_cached *list);
 unsigned long iofd_aspace_alignment(struct iofd_aspace *aspace);
