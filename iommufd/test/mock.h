@@ -21,11 +21,16 @@ struct iommufd_access;
  * @dev: device, on the mock's bus; its release frees the struct
  * @nr: number in its name
  * @flags: MOCK_FLAGS_DEVICE_*
+ * @ctx: context it belongs to
+ * @pasid_trap: the next page table for IOMMU_TEST_PASID_RESERVED is refused;
+ *              guarded by the IOMMU group's mutex
  */
 struct mock_device {
 	struct device dev;
 	unsigned int nr;
 	u32 flags;
+	struct iommufd_ctx *ctx;
+	bool pasid_trap;
 };
 
 static inline struct mock_device *mock_device_of(struct device *dev)
@@ -62,6 +67,18 @@ phys_addr_t mock_domain_translate(struct mock_domain *mock, unsigned long iova);
 /* mock_device.c */
 int mock_device_create_ioctl(struct iofd_ucmd *ucmd, u32 flags);
 int mock_device_replace_ioctl(struct iofd_ucmd *ucmd);
+int mock_device_pasid_attach_ioctl(struct iofd_ucmd *ucmd);
+int mock_device_pasid_replace_ioctl(struct iofd_ucmd *ucmd);
+int mock_device_pasid_detach_ioctl(struct iofd_ucmd *ucmd);
+int mock_device_pasid_check_ioctl(struct iofd_ucmd *ucmd);
+
+/* mock_pasid.c */
+int mock_pasid_set(struct device *dev, ioasid_t pasid);
+void mock_pasid_block(struct device *dev, ioasid_t pasid);
+
+/* mock_msi.c */
+void mock_msi_regions(struct device *dev, struct list_head *head);
+int mock_msi_ioctl(struct iofd_ucmd *ucmd);
 
 /* by_number.c */
 u64 mock_access_by_number(struct iommufd_access *access, u64 numbers);

@@ -11,7 +11,8 @@
  *                                 |
  *                               blocked domain | page tables
  *
- * Each device is a group of its own.  While nobody attaches it, it is blocked.
+ * Each device is a group of its own, or in one with others of its context.
+ * While nobody attaches it, it is blocked.
  *
  * Its page tables are real ones, of a format whose smallest page is half of
  * PAGE_SIZE: what assumes that both are the same breaks on them.  The only
@@ -61,6 +62,7 @@ static int blocked_set_dev_pasid(struct iommu_domain *domain,
 				 struct device *dev, ioasid_t pasid,
 				 struct iommu_domain *old)
 {
+	mock_pasid_block(dev, pasid);
 	return 0;
 }
 
@@ -92,6 +94,14 @@ static int paging_attach_dev(struct iommu_domain *domain, struct device *dev,
 	return 0;
 }
 
+static int paging_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
+				ioasid_t pasid, struct iommu_domain *old)
+{
+	if (domain->dirty_ops && !has_dirty_tracking(dev))
+		return -EINVAL;
+	return mock_pasid_set(dev, pasid);
+}
+
 /* The IOTLB flush: what was unlinked before it, nobody finds after it. */
 static void paging_iotlb_sync(struct iommu_domain *domain,
 			      struct iommu_iotlb_gather *gather)
@@ -116,6 +126,7 @@ static void paging_free(struct iommu_domain *domain)
 static const struct iommu_domain_ops mock_paging_ops = {
 	IOMMU_PT_DOMAIN_OPS(amdv1_mock),
 	.attach_dev = paging_attach_dev,
+	.set_dev_pasid = paging_set_dev_pasid,
 	.iotlb_sync = paging_iotlb_sync,
 	.free = paging_free,
 };
@@ -254,6 +265,33 @@ static struct iommu_device *mock_probe_device(struct device *dev)
 	return &mock_iommu_device;
 }
 
+static int is_in_shared_group(struct device *dev, const void *data)
+{
+	const struct mock_device *wanted = data;
+	struct mock_device *mdev = mock_device_of(dev);
+
+	return mdev->ctx == wanted->ctx &&
+	       mdev->flags & MOCK_FLAGS_DEVICE_X_GROUP &&
+	       device_iommu_mapped(dev);
+}
+
+static struct iommu_group *mock_device_group(struct device *dev)
+{
+	struct mock_device *mdev = mock_device_of(dev);
+	struct iommu_group *group = NULL;
+	struct device *other = NULL;
+
+	if (mdev->flags & MOCK_FLAGS_DEVICE_X_GROUP)
+		other = bus_find_device(&mock_bus, NULL, mdev,
+					is_in_shared_group);
+	if (other) {
+		/* NULL if it is just leaving */
+		group = iommu_group_get(other);
+		put_device(other);
+	}
+	return group ?: generic_device_group(dev);
+}
+
 static const struct iommu_ops mock_iommu_ops = {
 	.owner = THIS_MODULE,
 	.default_domain = &mock_blocked_domain,
@@ -263,7 +301,8 @@ static const struct iommu_ops mock_iommu_ops = {
 	.hw_info = mock_hw_info,
 	.domain_alloc_paging_flags = mock_domain_alloc_paging_flags,
 	.probe_device = mock_probe_device,
-	.device_group = generic_device_group,
+	.device_group = mock_device_group,
+	.get_resv_regions = mock_msi_regions,
 	.user_pasid_table = true,
 };
 
