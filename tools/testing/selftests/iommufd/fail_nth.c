@@ -14,6 +14,7 @@
  */
 #include <signal.h>
 
+#include "pt.h"
 #include "vfio.h"
 
 #define BUF_PAGES 24
@@ -285,6 +286,51 @@ static int with_maps_elsewhere(struct scene *s)
 	       t_map_at(s->fd, s->other, s->buf, 8 * T_PAGE, T_BASE) ?:
 	       t_map_at(s->fd, s->other, s->buf + 8 * T_PAGE, 8 * T_PAGE,
 			T_BASE + 8 * T_PAGE);
+}
+
+/* Attached without PASID: hwpt in the one address space; id is in the other. */
+static int with_pasid_tables(struct scene *s)
+{
+	return with_lazy_maps(s) ?:
+	       t_mock_flags(s->fd, s->other, MOCK_FLAGS_DEVICE_PASID, &s->stdev,
+			    NULL, &s->idev) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->other, IOMMU_HWPT_ALLOC_PASID,
+			    &s->hwpt) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas, IOMMU_HWPT_ALLOC_PASID,
+			    &s->id) ?:
+	       t_mock_replace(s->fd, s->stdev, s->hwpt, NULL);
+}
+
+static int with_pasid(struct scene *s)
+{
+	uint32_t pt;
+
+	return with_pasid_tables(s) ?:
+	       (pt = s->id, t_pasid_attach(s->fd, s->stdev, 7, &pt));
+}
+
+static int with_sw_msi(struct scene *s)
+{
+	return with_ioas(s) ?:
+	       t_mock_flags(s->fd, s->ioas, MOCK_FLAGS_DEVICE_X_SW_MSI,
+			    &s->stdev, &s->hwpt, &s->idev) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->other, 0, &s->id);
+}
+
+static int place_msi(struct scene *s)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_X_DEVICE_MSI,
+		.id = s->idev,
+		.device_msi = { .addr = 0xfee00000 },
+	};
+
+	return t_test(s->fd, &cmd);
+}
+
+static int with_placed_msi(struct scene *s)
+{
+	return with_sw_msi(s) ?: place_msi(s);
 }
 
 static int with_small_pages(struct scene *s)
@@ -675,6 +721,30 @@ static int step_detach(struct scene *s)
 	return t_destroy(s->fd, s->stdev);
 }
 
+static int step_pasid_attach(struct scene *s)
+{
+	uint32_t pt = s->id;
+
+	return t_pasid_attach(s->fd, s->stdev, 7, &pt);
+}
+
+static int step_pasid_replace(struct scene *s)
+{
+	uint32_t pt = s->hwpt;
+
+	return t_pasid_replace(s->fd, s->stdev, 7, &pt);
+}
+
+static int step_pasid_detach(struct scene *s)
+{
+	return t_pasid_detach(s->fd, s->stdev, 7);
+}
+
+static int step_place_msi(struct scene *s)
+{
+	return place_msi(s);
+}
+
 static int step_access(struct scene *s)
 {
 	return t_create_access(s->fd, s->ioas, 1, &s->access);
@@ -985,6 +1055,42 @@ FIXTURE_VARIANT_ADD(fail_nth, detach)
 {
 	.prepare = with_maps,
 	.step = step_detach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pasid_attach)
+{
+	.prepare = with_pasid_tables,
+	.step = step_pasid_attach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pasid_replace)
+{
+	.prepare = with_pasid,
+	.step = step_pasid_replace,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pasid_detach)
+{
+	.prepare = with_pasid,
+	.step = step_pasid_detach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pasid_detach_by_destroy)
+{
+	.prepare = with_pasid,
+	.step = step_detach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, sw_msi)
+{
+	.prepare = with_sw_msi,
+	.step = step_place_msi,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, sw_msi_brought_along)
+{
+	.prepare = with_placed_msi,
+	.step = step_replace_hwpt,
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, access_create)
