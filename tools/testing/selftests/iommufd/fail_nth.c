@@ -319,13 +319,9 @@ static int with_sw_msi(struct scene *s)
 
 static int place_msi(struct scene *s)
 {
-	struct iommu_test_cmd cmd = {
-		.op = IOMMU_TEST_OP_X_DEVICE_MSI,
-		.id = s->idev,
-		.device_msi = { .addr = 0xfee00000 },
-	};
+	uint64_t iova;
 
-	return t_test(s->fd, &cmd);
+	return t_msi(s->fd, s->idev, 0xfee00000, &iova);
 }
 
 static int with_placed_msi(struct scene *s)

@@ -7,7 +7,8 @@
 #include "pt.h"
 
 #define PASID 100
-#define PASIDS (1U << MOCK_PASID_WIDTH)
+/* 2 to the power of MOCK_PASID_WIDTH */
+#define PASIDS 0x100000U
 #define TRAP IOMMU_TEST_PASID_RESERVED
 
 #define HWPT_PASID IOMMU_HWPT_ALLOC_PASID
@@ -431,15 +432,6 @@ FIXTURE_TEARDOWN(group)
 	close(self->fd);
 }
 
-/* Can an IOVA of a page be mapped? It is not afterwards. */
-static int usable(int fd, uint32_t ioas, uint64_t iova)
-{
-	static char page[4096] __attribute__((aligned(4096)));
-
-	return t_map_at(fd, ioas, page, T_PAGE, iova) ?:
-	       t_unmap(fd, ioas, iova, T_PAGE, NULL);
-}
-
 TEST_F(group, shares_one_attachment)
 {
 	int fd = self->fd;
@@ -459,14 +451,14 @@ TEST_F(group, replace_moves_all)
 	int fd = self->fd;
 	uint32_t hwpt;
 
-	EXPECT_EQ(EINVAL, usable(fd, self->a, MOCK_MSI_START));
-	EXPECT_EQ(0, usable(fd, self->b, MOCK_MSI_START));
+	EXPECT_EQ(EINVAL, t_usable(fd, self->a, MOCK_MSI_START));
+	EXPECT_EQ(0, t_usable(fd, self->b, MOCK_MSI_START));
 	ASSERT_EQ(0, t_mock_replace(fd, self->stdev[0], self->other, NULL));
 	EXPECT_EQ(0, t_pasid_check(fd, self->stdev[1], 0, self->other));
 	EXPECT_EQ(ENOENT, t_destroy(fd, self->automatic));
 	/* With the regions of the one that did not ask */
-	EXPECT_EQ(0, usable(fd, self->a, MOCK_MSI_START));
-	EXPECT_EQ(EINVAL, usable(fd, self->b, MOCK_MSI_START));
+	EXPECT_EQ(0, t_usable(fd, self->a, MOCK_MSI_START));
+	EXPECT_EQ(EINVAL, t_usable(fd, self->b, MOCK_MSI_START));
 	/* Both hold the new one. */
 	ASSERT_EQ(0, t_destroy(fd, self->stdev[0]));
 	EXPECT_EQ(EBUSY, t_destroy(fd, self->other));
@@ -476,17 +468,17 @@ TEST_F(group, replace_moves_all)
 
 TEST_F(group, failed_replace_moves_none)
 {
-	static char page[4096] __attribute__((aligned(4096)));
 	int fd = self->fd;
 
 	/* Where the one that does not ask has its window */
-	ASSERT_EQ(0, t_map_at(fd, self->b, page, T_PAGE, MOCK_MSI_START));
+	ASSERT_EQ(0, t_map_at(fd, self->b, t_page(), T_PAGE,
+			      MOCK_MSI_START));
 	EXPECT_EQ(EADDRINUSE, t_mock_replace(fd, self->stdev[0], self->other,
 					     NULL));
 	EXPECT_EQ(EADDRINUSE, t_mock_replace(fd, self->stdev[1], self->other,
 					     NULL));
 	EXPECT_EQ(0, t_pasid_check(fd, self->stdev[0], 0, self->automatic));
-	EXPECT_EQ(EINVAL, usable(fd, self->a, MOCK_MSI_START));
+	EXPECT_EQ(EINVAL, t_usable(fd, self->a, MOCK_MSI_START));
 	EXPECT_EQ(0, t_destroy(fd, self->other));
 }
 
@@ -508,7 +500,7 @@ TEST_F(group, leaves_one_by_one)
 	ASSERT_EQ(0, t_destroy(fd, self->stdev[1]));
 	EXPECT_EQ(0, t_destroy(fd, self->first));
 	EXPECT_EQ(0, t_destroy(fd, self->second));
-	EXPECT_EQ(0, usable(fd, self->a, MOCK_MSI_START));
+	EXPECT_EQ(0, t_usable(fd, self->a, MOCK_MSI_START));
 }
 
 TEST_F(group, pasids)

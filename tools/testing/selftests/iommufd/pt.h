@@ -229,4 +229,52 @@ static inline int t_pasid_check(int fd, uint32_t stdev, uint32_t pasid,
 	return t_test(fd, &cmd);
 }
 
+/*
+ * Where a device has to write MSIs to that are to arrive at @addr, as the
+ * interrupt code would ask; *@iova 1 if at @addr itself.
+ */
+static inline int t_msi(int fd, uint32_t dev, uint64_t addr, uint64_t *iova)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_X_DEVICE_MSI,
+		.id = dev,
+		.device_msi = { .addr = addr },
+	};
+	int err = t_test(fd, &cmd);
+
+	if (!err)
+		*iova = cmd.device_msi.translated ? cmd.device_msi.iova : 1;
+	return err;
+}
+
+/* Does @hwpt lead from @iova to @phys? EIO if not; @phys 0 is nowhere. */
+static inline int t_check_phys(int fd, uint32_t hwpt, uint64_t iova,
+			       uint64_t phys)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_X_MD_CHECK_PHYS,
+		.id = hwpt,
+		.check_phys = { .iova = iova, .phys = phys },
+	};
+
+	return t_test(fd, &cmd);
+}
+
+/* A page, whenever it does not matter which */
+static inline void *t_page(void)
+{
+	static void *page;
+
+	if (!page)
+		page = t_alloc(T_PAGE);
+	return page;
+}
+
+/* Can a page be mapped at @iova? It is not afterwards. */
+static inline int t_usable(int fd, uint32_t ioas, uint64_t iova)
+{
+	return t_map_at(fd, ioas, t_page(), T_PAGE, iova) ?:
+	       t_unmap(fd, ioas, iova, T_PAGE, NULL);
+}
+
 #endif

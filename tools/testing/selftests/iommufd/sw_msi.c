@@ -40,50 +40,21 @@ FIXTURE_TEARDOWN(sw_msi)
 	close(self->fd);
 }
 
-/* *@iova: where the device has to write to; 1 if it is none. */
-static int msi(int fd, uint32_t idev, uint64_t addr, uint64_t *iova)
-{
-	struct iommu_test_cmd cmd = {
-		.op = IOMMU_TEST_OP_X_DEVICE_MSI,
-		.id = idev,
-		.device_msi = { .addr = addr },
-	};
-	int err = t_test(fd, &cmd);
-
-	if (!err)
-		*iova = cmd.device_msi.translated ? cmd.device_msi.iova : 1;
-	return err;
-}
-
-/* Does an IOVA lead to an address? 0 is nowhere. */
-static int leads_to(int fd, uint32_t hwpt, uint64_t iova, uint64_t phys)
-{
-	struct iommu_test_cmd cmd = {
-		.op = IOMMU_TEST_OP_X_MD_CHECK_PHYS,
-		.id = hwpt,
-		.check_phys = { .iova = iova, .phys = phys },
-	};
-
-	return t_test(fd, &cmd);
-}
-
-static char page[4096] __attribute__((aligned(4096)));
-
 TEST_F(sw_msi, window_is_reserved)
 {
 	struct iommu_iova_range ranges[4];
 	uint32_t num = 4;
 
-	EXPECT_EQ(EINVAL, t_map_at(self->fd, self->a, page, T_PAGE,
+	EXPECT_EQ(EINVAL, t_map_at(self->fd, self->a, t_page(), T_PAGE,
 				   MOCK_MSI_START));
-	EXPECT_EQ(EINVAL, t_map_at(self->fd, self->a, page, T_PAGE,
+	EXPECT_EQ(EINVAL, t_map_at(self->fd, self->a, t_page(), T_PAGE,
 				   MOCK_MSI_START + MOCK_MSI_LENGTH - T_PAGE));
 	ASSERT_EQ(0, t_iova_ranges(self->fd, self->a, ranges, &num, NULL));
 	EXPECT_EQ(2, num);
 	EXPECT_EQ(MOCK_MSI_START - 1, ranges[0].last);
 	EXPECT_EQ(MOCK_MSI_START + MOCK_MSI_LENGTH, ranges[1].start);
 	/* What is there already keeps devices out. */
-	ASSERT_EQ(0, t_map_at(self->fd, self->b, page, T_PAGE,
+	ASSERT_EQ(0, t_map_at(self->fd, self->b, t_page(), T_PAGE,
 			      MOCK_MSI_START));
 	EXPECT_EQ(EADDRINUSE, t_mock_flags(self->fd, self->b, MSI, NULL, NULL,
 					   NULL));
@@ -99,16 +70,16 @@ TEST_F(sw_msi, pages_in_order)
 	int n;
 
 	for (n = 0; n < 5; n++) {
-		ASSERT_EQ(0, msi(self->fd, self->idev, ADDR_OF(n), &iova));
+		ASSERT_EQ(0, t_msi(self->fd, self->idev, ADDR_OF(n), &iova));
 		EXPECT_EQ(MOCK_MSI_START + n * T_PAGE, iova);
-		EXPECT_EQ(0, leads_to(self->fd, self->hwpt, iova + 0x40,
-				      ADDR_OF(n)));
+		EXPECT_EQ(0, t_check_phys(self->fd, self->hwpt, iova + 0x40,
+					  ADDR_OF(n)));
 	}
 	/* Asked again, and elsewhere in the page: the same */
-	ASSERT_EQ(0, msi(self->fd, self->idev, PAGE_OF(2) + T_PAGE - 4, &iova));
+	ASSERT_EQ(0, t_msi(self->fd, self->idev, PAGE_OF(2) + T_PAGE - 4, &iova));
 	EXPECT_EQ(MOCK_MSI_START + 2 * T_PAGE, iova);
-	EXPECT_EQ(0, leads_to(self->fd, self->hwpt,
-			      MOCK_MSI_START + 5 * T_PAGE, 0));
+	EXPECT_EQ(0, t_check_phys(self->fd, self->hwpt,
+				  MOCK_MSI_START + 5 * T_PAGE, 0));
 }
 
 TEST_F(sw_msi, not_translated)
@@ -118,16 +89,16 @@ TEST_F(sw_msi, not_translated)
 
 	/* A device without window, on the same page table */
 	ASSERT_EQ(0, t_mock(self->fd, self->a, NULL, NULL, &idev));
-	ASSERT_EQ(0, msi(self->fd, idev, ADDR_OF(0), &iova));
+	ASSERT_EQ(0, t_msi(self->fd, idev, ADDR_OF(0), &iova));
 	EXPECT_EQ(1, iova);
 	/* Nothing attached */
 	ASSERT_EQ(0, t_mock_flags(self->fd, self->a, MSI, &stdev, NULL, &idev));
 	ASSERT_EQ(0, t_pasid_detach(self->fd, stdev, 0));
 	iova = 0;
-	ASSERT_EQ(0, msi(self->fd, idev, ADDR_OF(0), &iova));
+	ASSERT_EQ(0, t_msi(self->fd, idev, ADDR_OF(0), &iova));
 	EXPECT_EQ(1, iova);
-	EXPECT_EQ(0, leads_to(self->fd, self->hwpt, MOCK_MSI_START, 0));
-	EXPECT_EQ(ENOENT, msi(self->fd, stdev, ADDR_OF(0), &iova));
+	EXPECT_EQ(0, t_check_phys(self->fd, self->hwpt, MOCK_MSI_START, 0));
+	EXPECT_EQ(ENOENT, t_msi(self->fd, stdev, ADDR_OF(0), &iova));
 }
 
 TEST_F(sw_msi, one_iova_for_the_context)
@@ -136,22 +107,22 @@ TEST_F(sw_msi, one_iova_for_the_context)
 	uint64_t iova;
 
 	ASSERT_EQ(0, t_mock_flags(self->fd, self->b, MSI, NULL, &hwpt, &idev));
-	ASSERT_EQ(0, msi(self->fd, self->idev, ADDR_OF(7), &iova));
+	ASSERT_EQ(0, t_msi(self->fd, self->idev, ADDR_OF(7), &iova));
 	EXPECT_EQ(MOCK_MSI_START, iova);
-	ASSERT_EQ(0, msi(self->fd, idev, ADDR_OF(8), &iova));
+	ASSERT_EQ(0, t_msi(self->fd, idev, ADDR_OF(8), &iova));
 	EXPECT_EQ(MOCK_MSI_START + T_PAGE, iova);
-	ASSERT_EQ(0, msi(self->fd, idev, ADDR_OF(7), &iova));
+	ASSERT_EQ(0, t_msi(self->fd, idev, ADDR_OF(7), &iova));
 	EXPECT_EQ(MOCK_MSI_START, iova);
-	EXPECT_EQ(0, leads_to(self->fd, hwpt, MOCK_MSI_START, PAGE_OF(7)));
+	EXPECT_EQ(0, t_check_phys(self->fd, hwpt, MOCK_MSI_START, PAGE_OF(7)));
 	/* What only the one needs, only the one has. */
-	EXPECT_EQ(0, leads_to(self->fd, self->hwpt, MOCK_MSI_START + T_PAGE,
-			      0));
+	EXPECT_EQ(0, t_check_phys(self->fd, self->hwpt, MOCK_MSI_START + T_PAGE,
+				  0));
 	/* Another window is counted by itself. */
 	ASSERT_EQ(0, t_mock_flags(self->fd, self->b, MSI_SMALL, NULL, &hwpt,
 				  &small));
-	ASSERT_EQ(0, msi(self->fd, small, ADDR_OF(8), &iova));
+	ASSERT_EQ(0, t_msi(self->fd, small, ADDR_OF(8), &iova));
 	EXPECT_EQ(MOCK_MSI_SMALL_START, iova);
-	EXPECT_EQ(0, leads_to(self->fd, hwpt, iova, PAGE_OF(8)));
+	EXPECT_EQ(0, t_check_phys(self->fd, hwpt, iova, PAGE_OF(8)));
 }
 
 TEST_F(sw_msi, limits)
@@ -164,15 +135,15 @@ TEST_F(sw_msi, limits)
 				  &small));
 	/* The window is full. */
 	for (n = 0; n < MOCK_MSI_SMALL_LENGTH / T_PAGE; n++)
-		ASSERT_EQ(0, msi(self->fd, small, ADDR_OF(n), &iova));
-	EXPECT_EQ(EOVERFLOW, msi(self->fd, small, ADDR_OF(n), &iova));
+		ASSERT_EQ(0, t_msi(self->fd, small, ADDR_OF(n), &iova));
+	EXPECT_EQ(EOVERFLOW, t_msi(self->fd, small, ADDR_OF(n), &iova));
 	/* So is the context. */
 	for (; n < PAGES_MAX; n++)
-		ASSERT_EQ(0, msi(self->fd, self->idev, ADDR_OF(n), &iova));
-	EXPECT_EQ(EOVERFLOW, msi(self->fd, self->idev, ADDR_OF(n), &iova));
+		ASSERT_EQ(0, t_msi(self->fd, self->idev, ADDR_OF(n), &iova));
+	EXPECT_EQ(EOVERFLOW, t_msi(self->fd, self->idev, ADDR_OF(n), &iova));
 	/* Those that exist can still be had. */
-	EXPECT_EQ(0, msi(self->fd, self->idev, ADDR_OF(n - 1), &iova));
-	EXPECT_EQ(EOVERFLOW, msi(self->fd, self->idev, ADDR_OF(0), &iova));
+	EXPECT_EQ(0, t_msi(self->fd, self->idev, ADDR_OF(n - 1), &iova));
+	EXPECT_EQ(EOVERFLOW, t_msi(self->fd, self->idev, ADDR_OF(0), &iova));
 }
 
 TEST_F(sw_msi, brought_along)
@@ -181,26 +152,26 @@ TEST_F(sw_msi, brought_along)
 	uint32_t hwpt, manual;
 	int fd = self->fd;
 
-	ASSERT_EQ(0, msi(fd, self->idev, ADDR_OF(3), &first));
-	ASSERT_EQ(0, msi(fd, self->idev, ADDR_OF(4), &second));
+	ASSERT_EQ(0, t_msi(fd, self->idev, ADDR_OF(3), &first));
+	ASSERT_EQ(0, t_msi(fd, self->idev, ADDR_OF(4), &second));
 	/* To another address space */
 	ASSERT_EQ(0, t_mock_replace(fd, self->stdev, self->b, &hwpt));
-	EXPECT_EQ(0, leads_to(fd, hwpt, first, PAGE_OF(3)));
-	EXPECT_EQ(0, leads_to(fd, hwpt, second, PAGE_OF(4)));
+	EXPECT_EQ(0, t_check_phys(fd, hwpt, first, PAGE_OF(3)));
+	EXPECT_EQ(0, t_check_phys(fd, hwpt, second, PAGE_OF(4)));
 	/* Within it */
 	ASSERT_EQ(0, t_hwpt_alloc(fd, self->idev, self->b, 0, &manual));
-	EXPECT_EQ(0, leads_to(fd, manual, first, 0));
+	EXPECT_EQ(0, t_check_phys(fd, manual, first, 0));
 	ASSERT_EQ(0, t_mock_replace(fd, self->stdev, manual, NULL));
-	EXPECT_EQ(0, leads_to(fd, manual, first, PAGE_OF(3)));
-	EXPECT_EQ(0, leads_to(fd, manual, second, PAGE_OF(4)));
+	EXPECT_EQ(0, t_check_phys(fd, manual, first, PAGE_OF(3)));
+	EXPECT_EQ(0, t_check_phys(fd, manual, second, PAGE_OF(4)));
 	/* Off it, and on again */
 	ASSERT_EQ(0, t_pasid_detach(fd, self->stdev, 0));
 	ASSERT_EQ(0, t_hwpt_alloc(fd, self->idev, self->a, 0, &hwpt));
 	hwpt = self->a;
 	ASSERT_EQ(0, t_pasid_attach(fd, self->stdev, 0, &hwpt));
-	EXPECT_EQ(0, leads_to(fd, hwpt, first, PAGE_OF(3)));
-	EXPECT_EQ(0, leads_to(fd, hwpt, second, PAGE_OF(4)));
-	ASSERT_EQ(0, msi(fd, self->idev, ADDR_OF(4), &iova));
+	EXPECT_EQ(0, t_check_phys(fd, hwpt, first, PAGE_OF(3)));
+	EXPECT_EQ(0, t_check_phys(fd, hwpt, second, PAGE_OF(4)));
+	ASSERT_EQ(0, t_msi(fd, self->idev, ADDR_OF(4), &iova));
 	EXPECT_EQ(second, iova);
 }
 
@@ -212,16 +183,16 @@ TEST_F(sw_msi, stays_in_the_page_table)
 	int fd = self->fd;
 
 	ASSERT_EQ(0, t_hwpt_alloc(fd, self->idev, self->b, 0, &manual));
-	EXPECT_EQ(0, t_map_at(fd, self->b, page, T_PAGE, MOCK_MSI_START));
+	EXPECT_EQ(0, t_map_at(fd, self->b, t_page(), T_PAGE, MOCK_MSI_START));
 	EXPECT_EQ(EADDRINUSE, t_mock_replace(fd, self->stdev, manual, NULL));
 	ASSERT_EQ(0, t_unmap_all(fd, self->b, NULL));
 	ASSERT_EQ(0, t_mock_replace(fd, self->stdev, manual, NULL));
-	ASSERT_EQ(0, msi(fd, self->idev, ADDR_OF(0), &iova));
+	ASSERT_EQ(0, t_msi(fd, self->idev, ADDR_OF(0), &iova));
 	ASSERT_EQ(0, t_destroy(fd, self->stdev));
-	EXPECT_EQ(0, leads_to(fd, manual, iova, PAGE_OF(0)));
-	EXPECT_EQ(EINVAL, t_map_at(fd, self->b, page, T_PAGE, iova));
+	EXPECT_EQ(0, t_check_phys(fd, manual, iova, PAGE_OF(0)));
+	EXPECT_EQ(EINVAL, t_map_at(fd, self->b, t_page(), T_PAGE, iova));
 	ASSERT_EQ(0, t_destroy(fd, manual));
-	EXPECT_EQ(0, t_map_at(fd, self->b, page, T_PAGE, iova));
+	EXPECT_EQ(0, t_map_at(fd, self->b, t_page(), T_PAGE, iova));
 }
 
 /* PASIDs have nothing to do with it. */
@@ -236,10 +207,10 @@ TEST_F(sw_msi, pasid)
 	ASSERT_EQ(0, t_hwpt_alloc(fd, self->idev, self->b,
 				  IOMMU_HWPT_ALLOC_PASID, &pt));
 	ASSERT_EQ(0, t_mock_replace(fd, self->stdev, manual, NULL));
-	ASSERT_EQ(0, msi(fd, self->idev, ADDR_OF(0), &iova));
+	ASSERT_EQ(0, t_msi(fd, self->idev, ADDR_OF(0), &iova));
 	ASSERT_EQ(0, t_pasid_attach(fd, self->stdev, 5, &pt));
-	EXPECT_EQ(0, leads_to(fd, pt, iova, 0));
-	EXPECT_EQ(0, t_map_at(fd, self->b, page, T_PAGE, MOCK_MSI_START));
+	EXPECT_EQ(0, t_check_phys(fd, pt, iova, 0));
+	EXPECT_EQ(0, t_map_at(fd, self->b, t_page(), T_PAGE, MOCK_MSI_START));
 }
 
 /* Devices of a group have one window, and what one needs is brought along. */
@@ -251,17 +222,17 @@ TEST_F(sw_msi, group)
 	int fd = self->fd;
 
 	ASSERT_EQ(0, t_mock_flags(fd, self->b, flags, &stdev, &hwpt, &first));
-	ASSERT_EQ(0, msi(fd, first, ADDR_OF(0), &iova));
+	ASSERT_EQ(0, t_msi(fd, first, ADDR_OF(0), &iova));
 	EXPECT_EQ(1, iova);
 	ASSERT_EQ(0, t_mock_flags(fd, self->b, flags | MSI, NULL, NULL,
 				  &second));
-	ASSERT_EQ(0, msi(fd, second, ADDR_OF(0), &iova));
+	ASSERT_EQ(0, t_msi(fd, second, ADDR_OF(0), &iova));
 	EXPECT_EQ(MOCK_MSI_START, iova);
 	/* The one that made the attachment leaves. */
 	ASSERT_EQ(0, t_destroy(fd, stdev));
-	ASSERT_EQ(0, msi(fd, second, ADDR_OF(1), &iova));
+	ASSERT_EQ(0, t_msi(fd, second, ADDR_OF(1), &iova));
 	EXPECT_EQ(MOCK_MSI_START + T_PAGE, iova);
-	EXPECT_EQ(0, leads_to(fd, hwpt, iova, PAGE_OF(1)));
+	EXPECT_EQ(0, t_check_phys(fd, hwpt, iova, PAGE_OF(1)));
 }
 
 /* Interrupts are set up while the device moves: none may be left behind. */
@@ -292,8 +263,8 @@ static void *setter(void *arg)
 
 	while (!t_stopped(job)) {
 		/* Few pages, or they would all be there before long */
-		err = msi(job->fd, job->idev, ADDR_OF(job->done % PAGES_MAX),
-			  &iova);
+		err = t_msi(job->fd, job->idev, ADDR_OF(job->done % PAGES_MAX),
+			    &iova);
 		if (err || iova == 1)
 			t_wrong(job, "MSI", err);
 		else
@@ -334,7 +305,7 @@ TEST_F(sw_msi, race)
 	ASSERT_EQ(0, t_pasid_check(self->fd, self->stdev, 0, hwpt));
 	for (n = 0; n < pages; n++) {
 		iova = MOCK_MSI_START + n * T_PAGE;
-		ASSERT_EQ(0, leads_to(self->fd, hwpt, iova, PAGE_OF(n)));
+		ASSERT_EQ(0, t_check_phys(self->fd, hwpt, iova, PAGE_OF(n)));
 	}
 }
 
