@@ -63,13 +63,15 @@ struct ioctl_slot {
 	int (*handler)(struct iofd_ucmd *ucmd);
 };
 
-#define SLOT(name_, handler_, struct_, last_)				\
-	[IOMMUFD_CMD_##name_ - IOMMUFD_CMD_BASE] = {			\
+#define SLOT_AT(base_, name_, handler_, struct_, last_)			\
+	[IOMMUFD_CMD_##name_ - (base_)] = {				\
 		.cmd = IOMMU_##name_,					\
 		.size = sizeof(struct_),				\
 		.min_size = offsetofend(struct_, last_),		\
 		.handler = handler_,					\
 	}
+#define SLOT(name_, handler_, struct_, last_)				\
+	SLOT_AT(IOMMUFD_CMD_BASE, name_, handler_, struct_, last_)
 
 static const struct ioctl_slot ioctl_slots[] = {
 	SLOT(DESTROY, ctx_destroy_ioctl, struct iommu_destroy, id),
@@ -92,9 +94,9 @@ static const struct ioctl_slot ioctl_slots[] = {
 	     __reserved),
 	SLOT(GET_HW_INFO, device_get_hw_info_ioctl,
 	     struct iommu_hw_info, __reserved),
-	SLOT(HWPT_SET_DIRTY_TRACKING, unsupported_ioctl,
+	SLOT(HWPT_SET_DIRTY_TRACKING, hwpt_set_dirty_tracking_ioctl,
 	     struct iommu_hwpt_set_dirty_tracking, __reserved),
-	SLOT(HWPT_GET_DIRTY_BITMAP, unsupported_ioctl,
+	SLOT(HWPT_GET_DIRTY_BITMAP, hwpt_get_dirty_bitmap_ioctl,
 	     struct iommu_hwpt_get_dirty_bitmap, data),
 	SLOT(HWPT_INVALIDATE, unsupported_ioctl,
 	     struct iommu_hwpt_invalidate, __reserved),
@@ -122,6 +124,14 @@ static const struct ioctl_slot ioctl_slots[] = {
 #endif
 };
 
+/* Additions to the ABI begin here, far from where Linux may go on. */
+#define X_BASE IOMMUFD_CMD_X_IOAS_UNMAP_DIRTY
+
+static const struct ioctl_slot x_ioctl_slots[] = {
+	SLOT_AT(X_BASE, X_IOAS_UNMAP_DIRTY, ioas_unmap_dirty_ioctl,
+		struct iommu_x_ioas_unmap_dirty, data),
+};
+
 /* Room for the largest struct, on the stack. */
 union ioctl_buffer {
 	struct iommu_destroy destroy;
@@ -145,10 +155,25 @@ union ioctl_buffer {
 	struct iommu_veventq_alloc veventq;
 	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_viommu_alloc viommu;
+	struct iommu_x_ioas_unmap_dirty unmap_dirty;
 #ifdef CONFIG_IOMMUFD_TEST
 	struct iommu_test_cmd test;
 #endif
 };
+
+/* The slot for a number, which may be an empty one, or NULL. */
+static const struct ioctl_slot *find_slot(unsigned int nr)
+{
+	unsigned int n = ARRAY_SIZE(ioctl_slots);
+
+	if (nr - IOMMUFD_CMD_BASE < n)
+		return &ioctl_slots[array_index_nospec(nr - IOMMUFD_CMD_BASE,
+						       n)];
+	n = ARRAY_SIZE(x_ioctl_slots);
+	if (nr - X_BASE < n)
+		return &x_ioctl_slots[array_index_nospec(nr - X_BASE, n)];
+	return NULL;
+}
 
 static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -165,14 +190,13 @@ static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	/* Below are the numbers of VFIO. */
 	if (nr < IOMMUFD_CMD_BASE)
 		return iofd_container_ioctl(ucmd.ctx, cmd, arg);
-	if (nr - IOMMUFD_CMD_BASE >= ARRAY_SIZE(ioctl_slots))
+	slot = find_slot(nr);
+	if (!slot)
 		return -ENOTTY;
 
 	if (get_user(ucmd.user_size, (u32 __user *)ucmd.ubuffer))
 		return -EFAULT;
 
-	slot = &ioctl_slots[array_index_nospec(nr - IOMMUFD_CMD_BASE,
-					       ARRAY_SIZE(ioctl_slots))];
 	/* An empty slot has the value 0, which is no command of this number. */
 	if (slot->cmd != cmd)
 		return -ENOTTY;
@@ -395,8 +419,6 @@ module_exit(iofd_exit);
 MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 MODULE_IMPORT_NS("IOMMUFD");
 MODULE_IMPORT_NS("DMA_BUF");
-#ifdef CONFIG_IOMMUFD_TEST
 MODULE_IMPORT_NS("GENERIC_PT_IOMMU");
-#endif
 MODULE_DESCRIPTION("I/O address spaces and device attachment for user space");
 MODULE_LICENSE("GPL");

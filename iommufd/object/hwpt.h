@@ -101,6 +101,11 @@ iofd_hwpt_next_automatic(struct iofd_ioas *ioas,
 			 struct iommufd_hwpt_paging *prev);
 void iofd_hwpt_unref(struct iommufd_hwpt_paging *hwpt);
 
+/* hwpt_dirty.c */
+int hwpt_set_dirty_tracking_ioctl(struct iofd_ucmd *ucmd);
+int hwpt_get_dirty_bitmap_ioctl(struct iofd_ucmd *ucmd);
+int ioas_unmap_dirty_ioctl(struct iofd_ucmd *ucmd);
+
 extern const struct iofd_object_type iofd_hwpt_paging_type;
 
 #endif

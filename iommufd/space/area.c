@@ -174,12 +174,23 @@ void iofd_area_reopen(struct iofd_aspace *aspace, struct iofd_area *area)
 	area->state = IOFD_AREA_LIVE;
 }
 
-/* CLOSING without pins to UNLOADING: from here on there is no way back. */
+/*
+ * CLOSING without pins to UNLOADING: its IOPTEs are its owner's alone, who may
+ * go back only while all of them are there.
+ */
 void iofd_area_begin_unload(struct iofd_aspace *aspace, struct iofd_area *area)
 {
 	area_assert(aspace, area, IOFD_AREA_CLOSING);
 	area->state = IOFD_AREA_UNLOADING;
 	area_assert(aspace, area, IOFD_AREA_UNLOADING);
+}
+
+/* UNLOADING to LIVE: nothing of it has been unloaded. */
+void iofd_area_resume(struct iofd_aspace *aspace, struct iofd_area *area)
+{
+	area_assert(aspace, area, IOFD_AREA_UNLOADING);
+	area->state = IOFD_AREA_LIVE;
+	area_assert(aspace, area, IOFD_AREA_LIVE);
 }
 
 /* UNLOADING to NEW: nothing of it is loaded or held any more. */

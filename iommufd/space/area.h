@@ -5,8 +5,8 @@
  *           reserve            publish           close           unload
  *   (none) ---------> RESERVED --------> LIVE -----------> CLOSING -----> UNLOADING
  *     ^                   |               ^                  |              |
- *     |      cancel       |               |      reopen      |              |
- *     +-------------------+               +------------------+              |
+ *     |      cancel       |               |      reopen      |    resume    |
+ *     +-------------------+               +------------------+--------------+
  *     |                             remove                                  |
  *     +---------------------------------------------------------------------+
  *
@@ -95,6 +95,7 @@ void iofd_area_publish(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_close(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_reopen(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_begin_unload(struct iofd_aspace *aspace, struct iofd_area *area);
+void iofd_area_resume(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_remove(struct iofd_aspace *aspace, struct iofd_area *area);
 
 void iofd_area_split(struct iofd_aspace *aspace, struct iofd_area *left,

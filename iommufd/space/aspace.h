@@ -38,6 +38,8 @@
  * @nusers: length of @users
  * @idle: woken when a user's @running or an area's @pinning falls to 0
  * @huge_pages: large IOPTEs may be used
+ * @tracked: all writes of devices are to be recorded, see dirty.c; domains lock
+ * @untracked: but some were not, or it is not known; set without a lock
  */
 struct iofd_aspace {
 	struct rw_semaphore domains_rwsem;
@@ -51,6 +53,8 @@ struct iofd_aspace {
 	unsigned int nusers;
 	wait_queue_head_t idle;
 	bool huge_pages;
+	bool tracked;
+	bool untracked;
 };
 
 /**
@@ -82,6 +86,33 @@ struct iofd_aspace_user {
 
 void iofd_aspace_init(struct iofd_aspace *aspace);
 void iofd_aspace_fini(struct iofd_aspace *aspace);
+
+/* dirty.c */
+
+/**
+ * struct iofd_bitmap - where to report what devices have written
+ * @member: whose record; NULL: of all domains, and if that is not the whole
+ *          truth, see @untracked, everything that can be written
+ * @range: what bit 0 and all that follow stand for
+ * @page_size: bytes that a bit stands for, a power of two
+ * @data: bitmap of the current process
+ * @keep: do not forget what is reported
+ */
+struct iofd_bitmap {
+	struct iofd_member *member;
+	struct iofd_range range;
+	unsigned long page_size;
+	u64 __user *data;
+	bool keep;
+};
+
+int iofd_aspace_set_dirty(struct iofd_aspace *aspace,
+			  struct iofd_member *member, bool enable);
+int iofd_aspace_read_dirty(struct iofd_aspace *aspace,
+			   const struct iofd_bitmap *to);
+int iofd_aspace_check_bitmap(const struct iofd_bitmap *to);
+void iofd_aspace_track(struct iofd_aspace *aspace, bool enable);
+bool iofd_aspace_is_tracked(struct iofd_aspace *aspace);
 
 /* map.c */
 
@@ -129,6 +160,9 @@ int iofd_aspace_unmap(struct iofd_aspace *aspace, struct iofd_range range,
 		      unsigned long *unmapped);
 int iofd_aspace_unmap_rule(struct iofd_aspace *aspace, struct iofd_range range,
 			   enum iofd_unmap_rule rule, unsigned long *unmapped);
+int iofd_aspace_unmap_dirty(struct iofd_aspace *aspace,
+			    const struct iofd_bitmap *to,
+			    unsigned long *unmapped);
 
 /* orphan.c */
 int iofd_aspace_disown(struct iofd_aspace *aspace, struct iofd_range range,

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "space/area.h"
 #include "space/aspace.h"
+#include "space/dirty.h"
 #include "space/paging.h"
 
 static struct iofd_iova_node *first_area(struct iofd_aspace *aspace)
@@ -160,6 +161,7 @@ int iofd_aspace_join(struct iofd_aspace *aspace, struct iofd_member *member)
 		restrict_undo(aspace, member);
 		goto out;
 	}
+	iofd_dirty_join(aspace, member);
 	list_add_tail(&member->link, &aspace->domains);
 	aspace->ndomains++;
 out:
@@ -175,6 +177,8 @@ out:
 void iofd_aspace_leave(struct iofd_aspace *aspace, struct iofd_member *member)
 {
 	down_write(&aspace->domains_rwsem);
+	/* What devices wrote through it, nobody knows any more. */
+	iofd_dirty_lose(aspace);
 	list_del(&member->link);
 	aspace->ndomains--;
 	unload_all(aspace, member->domain, NULL);

@@ -7,7 +7,7 @@
  *   map     make one area                 \
  *   copy    make areas that share the      > place -> hold -> load | publish
  *           source's page sets            /
- *   unmap   gather areas, in-kernel users let go
+ *   unmap   gather areas, in-kernel users let go, report what was written
  *                        | unload -> flush -> release -> remove -> free
  *
  * The bar is the point of no return.  Before it everything can be undone and
@@ -21,6 +21,7 @@
 #include "base/check.h"
 #include "space/area.h"
 #include "space/aspace.h"
+#include "space/dirty.h"
 #include "space/paging.h"
 
 /**
@@ -450,6 +451,62 @@ static void reopen_areas(struct iofd_aspace *aspace, struct list_head *areas)
 	}
 }
 
+/* The areas stay after all; none of them has been unloaded. */
+static void resume_areas(struct iofd_aspace *aspace, struct list_head *areas)
+{
+	struct iofd_area *area, *next;
+
+	down_write(&aspace->iova_rwsem);
+	list_for_each_entry_safe(area, next, areas, work) {
+		list_del_init(&area->work);
+		iofd_area_resume(aspace, area);
+	}
+	up_write(&aspace->iova_rwsem);
+}
+
+/* @dirty: where to report what devices have written, or NULL */
+static int unmap(struct iofd_aspace *aspace, struct iofd_range range,
+		 enum iofd_unmap_rule rule, const struct iofd_bitmap *dirty,
+		 unsigned long *unmapped)
+{
+	struct iofd_area *area;
+	LIST_HEAD(areas);
+	int rc;
+
+	*unmapped = 0;
+	down_read(&aspace->domains_rwsem);
+	down_write(&aspace->iova_rwsem);
+	rc = gather_areas(aspace, range, rule, &areas);
+	if (rc && rule == IOFD_UNMAP_WHOLE)
+		reopen_areas(aspace, &areas);
+	list_for_each_entry(area, &areas, work)
+		iofd_area_begin_unload(aspace, area);
+	up_write(&aspace->iova_rwsem);
+	if (dirty && !list_empty(&areas)) {
+		rc = iofd_dirty_collect(aspace, &areas, dirty);
+		if (rc)
+			resume_areas(aspace, &areas);
+	}
+
+	/* Point of no return. */
+	if (!list_empty(&areas)) {
+		unload_areas(aspace, &areas);
+		list_for_each_entry(area, &areas, work) {
+			*unmapped += iofd_area_length(area);
+			if (area->held)
+				iofd_area_release(area);
+		}
+		down_write(&aspace->iova_rwsem);
+		list_for_each_entry(area, &areas, work)
+			iofd_area_remove(aspace, area);
+		up_write(&aspace->iova_rwsem);
+	}
+	up_read(&aspace->domains_rwsem);
+
+	iofd_areas_free(&areas);
+	return rc;
+}
+
 /**
  * iofd_aspace_unmap_rule - remove areas that a range meets
  * @aspace: address space
@@ -469,37 +526,34 @@ static void reopen_areas(struct iofd_aspace *aspace, struct list_head *areas)
 int iofd_aspace_unmap_rule(struct iofd_aspace *aspace, struct iofd_range range,
 			   enum iofd_unmap_rule rule, unsigned long *unmapped)
 {
-	struct iofd_area *area;
-	LIST_HEAD(areas);
+	return unmap(aspace, range, rule, NULL, unmapped);
+}
+
+/**
+ * iofd_aspace_unmap_dirty - remove areas and report what was written to them
+ * @aspace: address space
+ * @to: range, none of whose ends may lie inside an area, and where to report
+ * @unmapped: out: number of bytes removed, 0 on failure
+ *
+ * A write of a device is either reported or was blocked: see dirty.c for how,
+ * and for when more is reported than was written.
+ *
+ * Context: of the process that owns the bitmap; may sleep and fault.
+ *
+ * Return: as iofd_aspace_unmap_rule() with IOFD_UNMAP_WHOLE; besides -EFAULT the
+ * bitmap cannot be written; -ENOMEM; what the IOMMU driver says.  On failure
+ * nothing was removed.
+ */
+int iofd_aspace_unmap_dirty(struct iofd_aspace *aspace,
+			    const struct iofd_bitmap *to,
+			    unsigned long *unmapped)
+{
 	int rc;
 
+	/* Before in-kernel users are told to let go, and devices stopped. */
 	*unmapped = 0;
-	down_read(&aspace->domains_rwsem);
-	down_write(&aspace->iova_rwsem);
-	rc = gather_areas(aspace, range, rule, &areas);
-	if (rc && rule == IOFD_UNMAP_WHOLE)
-		reopen_areas(aspace, &areas);
-	list_for_each_entry(area, &areas, work)
-		iofd_area_begin_unload(aspace, area);
-	up_write(&aspace->iova_rwsem);
-
-	/* Point of no return. */
-	if (!list_empty(&areas)) {
-		unload_areas(aspace, &areas);
-		list_for_each_entry(area, &areas, work) {
-			*unmapped += iofd_area_length(area);
-			if (area->held)
-				iofd_area_release(area);
-		}
-		down_write(&aspace->iova_rwsem);
-		list_for_each_entry(area, &areas, work)
-			iofd_area_remove(aspace, area);
-		up_write(&aspace->iova_rwsem);
-	}
-	up_read(&aspace->domains_rwsem);
-
-	iofd_areas_free(&areas);
-	return rc;
+	rc = iofd_aspace_check_bitmap(to);
+	return rc ?: unmap(aspace, to->range, IOFD_UNMAP_WHOLE, to, unmapped);
 }
 
 /**

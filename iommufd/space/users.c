@@ -16,6 +16,7 @@
 #include "memory/copy.h"
 #include "space/area.h"
 #include "space/aspace.h"
+#include "space/dirty.h"
 
 /* Most in-kernel users of one address space. */
 #define IOFD_ASPACE_MAX_USERS 65536
@@ -42,6 +43,8 @@ int iofd_aspace_add_user(struct iofd_aspace *aspace,
 	if (!rc) {
 		list_add_tail(&user->link, &aspace->users);
 		aspace->nusers++;
+		/* What it writes no IOMMU sees. */
+		iofd_dirty_lose(aspace);
 	}
 	up_write(&aspace->iova_rwsem);
 	return rc;

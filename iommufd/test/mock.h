@@ -59,6 +59,11 @@ int mock_iommu_add_device(struct device *dev);
 struct mock_domain *mock_domain_of(struct iommu_domain *domain);
 phys_addr_t mock_domain_translate(struct mock_domain *mock, unsigned long iova);
 
+/* mock_dirty.c */
+void mock_dirty_init(void);
+void mock_dirty_exit(void);
+int mock_dirty_ioctl(struct iofd_ucmd *ucmd);
+
 /* mock_device.c */
 int mock_device_create_ioctl(struct iofd_ucmd *ucmd, u32 flags);
 int mock_device_replace_ioctl(struct iofd_ucmd *ucmd);

@@ -237,6 +237,8 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 		return mock_access_pin_ioctl(ucmd);
 	case IOMMU_TEST_OP_ACCESS_RW:
 		return mock_access_rw_ioctl(ucmd);
+	case IOMMU_TEST_OP_DIRTY:
+		return mock_dirty_ioctl(ucmd);
 	case IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT:
 		return set_memory_limit_ioctl(ucmd);
 	case IOMMU_TEST_OP_DMABUF_GET:
@@ -257,11 +259,13 @@ int __init iofd_test_init(void)
 	if (rc)
 		return rc;
 	mock_dmabuf_init();
+	mock_dirty_init();
 	return 0;
 }
 
 void iofd_test_exit(void)
 {
+	mock_dirty_exit();
 	mock_dmabuf_exit();
 	mock_iommu_exit();
 }

@@ -14,6 +14,7 @@
  */
 #include <signal.h>
 
+#include "pt.h"
 #include "vfio.h"
 
 #define BUF_PAGES 24
@@ -285,6 +286,15 @@ static int with_maps_elsewhere(struct scene *s)
 	       t_map_at(s->fd, s->other, s->buf, 8 * T_PAGE, T_BASE) ?:
 	       t_map_at(s->fd, s->other, s->buf + 8 * T_PAGE, 8 * T_PAGE,
 			T_BASE + 8 * T_PAGE);
+}
+
+static int with_dirty_pages(struct scene *s)
+{
+	return with_maps(s) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas,
+			    IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &s->id) ?:
+	       t_set_dirty(s->fd, s->id, IOMMU_HWPT_DIRTY_TRACKING_ENABLE) ?:
+	       t_dma_write_one(s->fd, s->id, T_BASE + 3 * T_PAGE);
 }
 
 static int with_small_pages(struct scene *s)
@@ -619,6 +629,35 @@ static int step_unmap(struct scene *s)
 	int err = t_unmap(s->fd, s->ioas, T_BASE, 16 * T_PAGE, NULL);
 
 	/* The first try may have got as far as removing them all. */
+	return s->tries++ && err == ENOENT ? 0 : err;
+}
+
+static int step_set_dirty(struct scene *s)
+{
+	return t_set_dirty(s->fd, s->id, IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
+}
+
+/* The record of page 3 is still there, or it has been reported. */
+static int step_get_dirty(struct scene *s)
+{
+	uint64_t bits = 0;
+	int err = t_get_dirty(s->fd, s->id, 0, T_BASE, 16 * T_PAGE, T_PAGE,
+			      &bits);
+
+	if (!err && bits != 1 << 3)
+		err = EBADMSG;
+	return err;
+}
+
+static int step_unmap_dirty(struct scene *s)
+{
+	uint64_t bits = 0;
+	int err = t_unmap_dirty(s->fd, s->ioas, s->id, T_BASE, 16 * T_PAGE,
+				T_PAGE, &bits, NULL);
+
+	if (!err && bits != 1 << 3)
+		err = EBADMSG;
+	/* The answer may not have arrived, but nothing is half done. */
 	return s->tries++ && err == ENOENT ? 0 : err;
 }
 
@@ -1162,6 +1201,24 @@ FIXTURE_VARIANT_ADD(fail_nth, close_dmabuf)
 {
 	.prepare = with_mapped_dmabuf,
 	.step = step_close,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, set_dirty)
+{
+	.prepare = with_dirty_pages,
+	.step = step_set_dirty,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, get_dirty)
+{
+	.prepare = with_dirty_pages,
+	.step = step_get_dirty,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unmap_dirty)
+{
+	.prepare = with_dirty_pages,
+	.step = step_unmap_dirty,
 };
 
 TEST_F(fail_nth, every_fault)
