@@ -215,8 +215,8 @@ static int change_to_new(struct iommufd_device *idev, struct iofd_ioas *ioas,
 	struct iommufd_hwpt_paging *hwpt;
 	int rc;
 
-	hwpt = iofd_hwpt_paging_new(ioas, idev->dev, idev->enforce_coherency, 0,
-				    NULL);
+	hwpt = iofd_hwpt_paging_new_automatic(ioas, idev->dev,
+					      idev->enforce_coherency);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
 	rc = iofd_hwpt_paging_join(hwpt);

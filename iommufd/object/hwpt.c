@@ -140,6 +140,34 @@ err_object:
 }
 
 /**
+ * iofd_hwpt_paging_new_automatic - a page table that nobody asked for by name
+ * @ioas: IOAS, borrowed by the caller
+ * @dev: device whose IOMMU driver makes the domain
+ * @enforce_coherency: as for iofd_hwpt_paging_new()
+ *
+ * It has no flags.  Only for VFIO's container it can record writes if the
+ * device's IOMMU can, since there nobody could ask for it.
+ *
+ * Return: as iofd_hwpt_paging_new().
+ */
+struct iommufd_hwpt_paging *
+iofd_hwpt_paging_new_automatic(struct iofd_ioas *ioas, struct device *dev,
+			       bool enforce_coherency)
+{
+	struct iommufd_hwpt_paging *hwpt;
+
+	if (iofd_ctx_is_container(ioas->ctx) &&
+	    device_iommu_capable(dev, IOMMU_CAP_DIRTY_TRACKING)) {
+		hwpt = iofd_hwpt_paging_new(ioas, dev, enforce_coherency,
+					    IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+					    NULL);
+		if (hwpt != ERR_PTR(-EOPNOTSUPP))
+			return hwpt;
+	}
+	return iofd_hwpt_paging_new(ioas, dev, enforce_coherency, 0, NULL);
+}
+
+/**
  * iofd_hwpt_paging_join - fill the page table with the IOAS's areas
  * @hwpt: page table in state NEW
  *

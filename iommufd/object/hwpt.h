@@ -92,6 +92,9 @@ struct iommufd_hwpt_paging *
 iofd_hwpt_paging_new(struct iofd_ioas *ioas, struct device *dev,
 		     bool enforce_coherency, u32 flags,
 		     const struct iommu_user_data *data);
+struct iommufd_hwpt_paging *
+iofd_hwpt_paging_new_automatic(struct iofd_ioas *ioas, struct device *dev,
+			       bool enforce_coherency);
 int iofd_hwpt_paging_join(struct iommufd_hwpt_paging *hwpt);
 void iofd_hwpt_paging_cancel(struct iommufd_hwpt_paging *hwpt);
 void iofd_hwpt_publish(struct iommufd_hwpt_paging *hwpt);

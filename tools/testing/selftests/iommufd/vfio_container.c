@@ -15,7 +15,7 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
-#include "util.h"
+#include "pt.h"
 
 #define EDU_VENDOR "0x1234"
 #define EDU_DEVICE "0x11e8"
@@ -904,6 +904,68 @@ TEST_F(container, dirty_unmap)
 	ASSERT_EQ(0, map(fd, self->buf, IOVA, 4 * T_PAGE));
 	SAME("5", "unmap dirty, no memory there", -EFAULT,
 	     unmap_dirty(fd, IOVA, 4 * T_PAGE, 0, T_PAGE, NULL, 8));
+}
+
+/* What only this driver can tell: which pages were written. */
+TEST_F(container, dirty_by_hardware)
+{
+	const uint64_t iova = T_BASE;
+	uint32_t ioas = 0, hwpt, stdev, plain;
+	uint64_t bits[2] = { -1UL, -1UL };
+	int fd = self->fd, access;
+
+	if (!served_by_us() || !t_has_mock(fd))
+		SKIP(return, "not this driver's, or " T_NO_MOCK);
+	SET_UP(VFIO_TYPE1v2_IOMMU);
+	ASSERT_EQ(0, t_vfio_ioas(fd, IOMMU_VFIO_IOAS_GET, &ioas));
+	ASSERT_EQ(0, t_mock(fd, ioas, NULL, &hwpt, NULL));
+	ASSERT_EQ(0, map(fd, self->buf, iova, 8 * T_PAGE));
+	ASSERT_EQ(0, map(fd, self->buf, iova + 8 * T_PAGE, 8 * T_PAGE));
+	/* The page table can, and has not been told to. */
+	EXPECT_EQ(EINVAL, t_dma_write_one(fd, hwpt, iova));
+	ASSERT_EQ(0, dirty(fd, 8, DIRTY_START));
+	ASSERT_EQ(0, t_dma_write_one(fd, hwpt, iova + 3 * T_PAGE));
+	ASSERT_EQ(0, t_dma_write_one(fd, hwpt, iova + 12 * T_PAGE));
+	/* To start again forgets nothing. */
+	ASSERT_EQ(0, dirty(fd, 8, DIRTY_START));
+	EXPECT_EQ(0, get_dirty(fd, iova, 64 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(1UL << 3 | 1UL << 12, bits[0]);
+	EXPECT_EQ(-1UL, bits[1]);
+	EXPECT_EQ(0, get_dirty(fd, iova, 64 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0, bits[0]);
+
+	ASSERT_EQ(0, t_dma_write_one(fd, hwpt, iova + 9 * T_PAGE));
+	EXPECT_EQ(8 * T_PAGE, unmap_dirty(fd, iova + 8 * T_PAGE, 8 * T_PAGE, 0,
+					  T_PAGE, bits, 8));
+	EXPECT_EQ(1UL << 1, bits[0]);
+	EXPECT_EQ(8 * T_PAGE, unmap_dirty(fd, iova, 8 * T_PAGE, 0, T_PAGE,
+					  bits, 8));
+	EXPECT_EQ(0, bits[0]);
+	ASSERT_EQ(0, map(fd, self->buf, iova, 8 * T_PAGE));
+
+	/* A second device of the kind is recorded from the beginning. */
+	ASSERT_EQ(0, t_mock(fd, ioas, NULL, NULL, NULL));
+	EXPECT_EQ(0, get_dirty(fd, iova, 8 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0, bits[0]);
+	/* One that can't record, and then was there: nothing is known. */
+	ASSERT_EQ(0, t_mock_flags(fd, ioas, MOCK_FLAGS_DEVICE_NO_DIRTY, &stdev,
+				  &plain, NULL));
+	EXPECT_NE(hwpt, plain);
+	EXPECT_EQ(0, get_dirty(fd, iova, 8 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0xff, bits[0]);
+	ASSERT_EQ(0, t_destroy(fd, stdev));
+	EXPECT_EQ(0, get_dirty(fd, iova, 8 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0xff, bits[0]);
+	/* From a new start on it is. */
+	ASSERT_EQ(0, dirty(fd, 8, DIRTY_STOP));
+	ASSERT_EQ(0, dirty(fd, 8, DIRTY_START));
+	EXPECT_EQ(0, get_dirty(fd, iova, 8 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0, bits[0]);
+	/* Nor is it of in-kernel users. */
+	ASSERT_EQ(0, t_create_access(fd, ioas, 0, &access));
+	EXPECT_EQ(0, get_dirty(fd, iova, 8 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0xff, bits[0]);
+	close(access);
 }
 
 TEST_F(container, new_address)
