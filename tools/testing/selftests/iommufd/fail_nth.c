@@ -288,19 +288,23 @@ static int with_maps_elsewhere(struct scene *s)
 			T_BASE + 8 * T_PAGE);
 }
 
-static int with_dirty_pages(struct scene *s)
-{
-	return with_maps(s) ?:
-	       t_hwpt_alloc(s->fd, s->idev, s->ioas,
-			    IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &s->id) ?:
-	       t_set_dirty(s->fd, s->id, IOMMU_HWPT_DIRTY_TRACKING_ENABLE) ?:
-	       t_dma_write_one(s->fd, s->id, T_BASE + 3 * T_PAGE);
-}
-
 static int with_small_pages(struct scene *s)
 {
 	return with_ioas(s) ?: t_huge_pages(s->fd, s->ioas, 0) ?:
 	       t_mock(s->fd, s->ioas, &s->stdev, &s->hwpt, &s->idev);
+}
+
+/* Page 3 has been written, and has an IOPTE of its own. */
+static int with_dirty_page(struct scene *s)
+{
+	return with_small_pages(s) ?:
+	       t_map_at(s->fd, s->ioas, s->buf, 8 * T_PAGE, T_BASE) ?:
+	       t_map_at(s->fd, s->ioas, s->buf + 8 * T_PAGE, 8 * T_PAGE,
+			T_BASE + 8 * T_PAGE) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas,
+			    IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &s->id) ?:
+	       t_set_dirty(s->fd, s->id, IOMMU_HWPT_DIRTY_TRACKING_ENABLE) ?:
+	       t_dma_write_one(s->fd, s->id, T_BASE + 3 * T_PAGE);
 }
 
 /* Memory is brought in here, where a fault would only mean a page fault. */
@@ -1205,19 +1209,19 @@ FIXTURE_VARIANT_ADD(fail_nth, close_dmabuf)
 
 FIXTURE_VARIANT_ADD(fail_nth, set_dirty)
 {
-	.prepare = with_dirty_pages,
+	.prepare = with_dirty_page,
 	.step = step_set_dirty,
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, get_dirty)
 {
-	.prepare = with_dirty_pages,
+	.prepare = with_dirty_page,
 	.step = step_get_dirty,
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, unmap_dirty)
 {
-	.prepare = with_dirty_pages,
+	.prepare = with_dirty_page,
 	.step = step_unmap_dirty,
 };
 
