@@ -666,6 +666,63 @@ TEST_F(dirty, unmap_loses_nothing)
 	EXPECT_LT(0, me.seen);
 }
 
+/* Takes the bitmap away and gives it back. */
+static void *protector(void *arg)
+{
+	struct t_job *job = arg;
+
+	while (!t_stopped(job)) {
+		mprotect(job->buf, T_PAGE, PROT_READ);
+		usleep(t_random(&job->seed) % 100);
+		mprotect(job->buf, T_PAGE, PROT_READ | PROT_WRITE);
+		usleep(t_random(&job->seed) % 100);
+		job->done++;
+	}
+	return NULL;
+}
+
+/* An unmap that has failed, however late, has changed nothing. */
+static void *failing_unmapper(void *arg)
+{
+	struct t_job *job = arg;
+	int err;
+
+	while (!t_stopped(job)) {
+		err = t_unmap_dirty(job->fd, job->ioas, job->hwpt, job->base,
+				    64 * T_PAGE, T_PAGE, job->self, NULL);
+		if (!err) {
+			err = t_map_at(job->fd, job->ioas, job->buf,
+				       64 * T_PAGE, job->base);
+			job->done++;
+		} else if (err == EFAULT) {
+			err = t_dma_write_one(job->fd, job->hwpt,
+					      job->base + 63 * T_PAGE);
+			job->refused++;
+		}
+		if (err)
+			t_wrong(job, "unmap, or what came after it", err);
+	}
+	return NULL;
+}
+
+TEST_F(dirty, unmap_with_vanishing_bitmap)
+{
+	const t_work_t work[] = { protector, failing_unmapper };
+	char *bits = t_alloc(T_PAGE);
+	bool stop = false;
+	struct t_job jobs[] = {
+		{ .buf = bits, .seed = 20261122, .stop = &stop },
+		{ .fd = self->fd, .hwpt = self->hwpt, .ioas = self->ioas,
+		  .base = T_BASE, .buf = self->buf, .self = bits,
+		  .stop = &stop },
+	};
+
+	ASSERT_NE(NULL, bits);
+	ASSERT_EQ(0, t_set_dirty(self->fd, self->hwpt, ENABLE));
+	t_run(_metadata, work, jobs, 2);
+	EXPECT_LT(0, jobs[1].refused);
+}
+
 static void *reader(void *arg)
 {
 	struct t_job *job = arg;
