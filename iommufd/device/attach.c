@@ -92,6 +92,7 @@ static int attach_hwpt(struct iommufd_device *idev,
 
 	/* Point of no return. */
 	list_add_tail(&idev->attached, &igroup->attached);
+	WRITE_ONCE(idev->hwpt_id, hwpt->common.obj.id);
 	iofd_object_ref_more(&hwpt->common.obj);
 	return 0;
 }
@@ -172,6 +173,7 @@ static int replace_hwpt(struct iommufd_device *idev,
 		unreserve_devices(igroup, old_aspace);
 	list_for_each_entry(pos, &igroup->attached, attached) {
 		iofd_object_ref_more(&hwpt->common.obj);
+		WRITE_ONCE(pos->hwpt_id, hwpt->common.obj.id);
 		ndevices++;
 	}
 	mutex_unlock(&igroup->lock);
@@ -382,6 +384,7 @@ void iommufd_device_detach(struct iommufd_device *idev, ioasid_t pasid)
 	}
 	hwpt = igroup->hwpt;
 	list_del_init(&idev->attached);
+	WRITE_ONCE(idev->hwpt_id, 0);
 	if (list_empty(&igroup->attached))
 		group_detach(igroup);
 	iofd_aspace_unreserve(&hwpt->ioas->aspace, idev);

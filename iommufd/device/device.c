@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pci-ats.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -32,9 +33,22 @@ static void device_object_destroy(struct iommufd_object *obj)
 	iofd_group_put(idev->igroup);
 }
 
+/* Without the group's lock, which is held while memory is pinned. */
+static void device_show(struct seq_file *m, struct iommufd_object *obj)
+{
+	struct iommufd_device *idev = iofd_device_of(obj);
+
+	seq_printf(m, "iommufd-device:\tid=%u name=", obj->id);
+	seq_escape(m, dev_name(idev->dev), " \t\n\\");
+	seq_printf(m, " group=%d hwpt=%u\n",
+		   iommu_group_id(idev->igroup->group),
+		   READ_ONCE(idev->hwpt_id));
+}
+
 const struct iofd_object_type iofd_device_type = {
 	.name = "device",
 	.destroy = device_object_destroy,
+	.show = device_show,
 };
 
 /* Can the device's MSIs be told from those of others? */

@@ -44,6 +44,7 @@ struct iommufd_group {
  * @dev: device, valid until unbind
  * @igroup: its group
  * @attached: link in the group's list, empty while not attached; group lock
+ * @hwpt_id: what it is attached to, 0: nothing; for who looks without the lock
  * @enforce_coherency: the IOMMU can ignore no-snoop for this device
  */
 struct iommufd_device {
@@ -52,6 +53,7 @@ struct iommufd_device {
 	struct device *dev;
 	struct iommufd_group *igroup;
 	struct list_head attached;
+	u32 hwpt_id;
 	bool enforce_coherency;
 };
 

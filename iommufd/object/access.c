@@ -11,6 +11,7 @@
  * replace or detach is in it the access is "changing": a second change answers
  * EBUSY instead of meeting the first half way.
  */
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "base/check.h"
@@ -25,9 +26,25 @@ static void access_destroy(struct iommufd_object *obj)
 	WARN_ON(access->ioas);
 }
 
+/*
+ * Without the access's lock, which is held while it pins.  An IOAS that the
+ * access points to has a ref, and the pointer goes first: so it does not close
+ * as long as the ID table is locked.
+ */
+static void access_show(struct seq_file *m, struct iommufd_object *obj)
+{
+	struct iommufd_access *access =
+		container_of(obj, struct iommufd_access, obj);
+	struct iofd_ioas *ioas = READ_ONCE(access->ioas);
+
+	seq_printf(m, "iommufd-access:\tid=%u ioas=%u\n", obj->id,
+		   ioas ? ioas->obj.id : 0);
+}
+
 const struct iofd_object_type iofd_access_type = {
 	.name = "access",
 	.destroy = access_destroy,
+	.show = access_show,
 };
 
 /**
@@ -144,7 +161,7 @@ static struct place access_move(struct iommufd_access *access,
 	struct place old = { access->ioas, access->user };
 
 	lockdep_assert_held(&access->lock);
-	access->ioas = place.ioas;
+	WRITE_ONCE(access->ioas, place.ioas);
 	access->user = place.user;
 	return old;
 }

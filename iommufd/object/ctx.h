@@ -23,6 +23,8 @@ struct miscdevice;
 
 /**
  * struct iommufd_ctx - one open of the device node
+ * @serial: its number, that of no other context since the module was loaded:
+ *          what fdinfo and traces call it
  * @file: the file whose life is the context's; no reference
  * @objects: ID table
  * @groups: iommu_group ID to struct iommufd_group, for as long as a device of
@@ -38,6 +40,7 @@ struct miscdevice;
  * @container: what a context opened as /dev/vfio/vfio has besides, else NULL
  */
 struct iommufd_ctx {
+	u64 serial;
 	struct file *file;
 	struct iofd_objects objects;
 	struct xarray groups;
@@ -75,6 +78,7 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
 				    enum iofd_charge_mode charge_mode,
 				    struct iofd_container *container);
 void iofd_ctx_destroy(struct iommufd_ctx *ictx);
+u64 iofd_ctx_pinned_bytes(struct iommufd_ctx *ictx);
 
 /* The roof says which files are contexts. */
 extern const struct file_operations iofd_fops;

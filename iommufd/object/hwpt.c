@@ -13,6 +13,7 @@
  * Automatic ones are made when a device attaches to an IOAS and none of those
  * that exist fits; they go with their last user.
  */
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "../iommu-priv.h"
@@ -186,9 +187,34 @@ static void hwpt_paging_destroy(struct iommufd_object *obj)
 	hwpt_paging_teardown(hwpt);
 }
 
+/**
+ * iofd_hwpt_show - the line of a page table in fdinfo
+ * @m: where to
+ * @obj: page table of either type, LIVE, with the ID table locked
+ */
+void iofd_hwpt_show(struct seq_file *m, struct iommufd_object *obj)
+{
+	struct iommufd_hwpt_nested *nested;
+	struct iommufd_hwpt_paging *paging;
+	/* One is the ID table's own. */
+	unsigned int users = refcount_read(&obj->users) - 1;
+
+	if (obj->type == IOMMUFD_OBJ_HWPT_NESTED) {
+		nested = iofd_hwpt_nested_of(obj);
+		seq_printf(m, "iommufd-hwpt:\tid=%u type=nested ioas=%u parent=%u users=%u\n",
+			   obj->id, nested->parent->ioas->obj.id,
+			   nested->parent->common.obj.id, users);
+		return;
+	}
+	paging = iofd_hwpt_paging_of(obj);
+	seq_printf(m, "iommufd-hwpt:\tid=%u type=paging ioas=%u automatic=%u users=%u\n",
+		   obj->id, paging->ioas->obj.id, paging->automatic, users);
+}
+
 const struct iofd_object_type iofd_hwpt_paging_type = {
 	.name = "hwpt",
 	.destroy = hwpt_paging_destroy,
+	.show = iofd_hwpt_show,
 };
 
 /**

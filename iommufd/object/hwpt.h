@@ -100,6 +100,7 @@ struct iommufd_hwpt_paging *
 iofd_hwpt_next_automatic(struct iofd_ioas *ioas,
 			 struct iommufd_hwpt_paging *prev);
 void iofd_hwpt_unref(struct iommufd_hwpt_paging *hwpt);
+void iofd_hwpt_show(struct seq_file *m, struct iommufd_object *obj);
 
 extern const struct iofd_object_type iofd_hwpt_paging_type;
 

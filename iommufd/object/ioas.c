@@ -10,6 +10,7 @@
 #include <linux/file.h>
 #include <linux/miscdevice.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -64,9 +65,20 @@ static void ioas_destroy(struct iommufd_object *obj)
 	mutex_destroy(&ioas->auto_list_lock);
 }
 
+static void ioas_show(struct seq_file *m, struct iommufd_object *obj)
+{
+	struct iofd_aspace_sums sums;
+
+	iofd_aspace_sums(&iofd_ioas_of(obj)->aspace, &sums);
+	seq_printf(m, "iommufd-ioas:\tid=%u areas=%lu mapped=%lu pinned=%lu hwpts=%u accesses=%u\n",
+		   obj->id, sums.areas, sums.mapped, sums.pinned, sums.domains,
+		   sums.users);
+}
+
 const struct iofd_object_type iofd_ioas_type = {
 	.name = "ioas",
 	.destroy = ioas_destroy,
+	.show = ioas_show,
 };
 
 /* IOMMU_IOAS_ALLOC */

@@ -19,6 +19,7 @@
 #include <linux/jiffies.h>
 #include <linux/limits.h>
 #include <linux/printk.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "base/check.h"
@@ -287,6 +288,66 @@ void iofd_object_unref_last(struct iofd_objects *objects,
 bool iofd_objects_empty(struct iofd_objects *objects)
 {
 	return xa_empty(&objects->xa);
+}
+
+/**
+ * iofd_objects_count - how many objects there are
+ * @objects: ID table
+ *
+ * Return: number of LIVE objects.
+ */
+unsigned long iofd_objects_count(struct iofd_objects *objects)
+{
+	unsigned long id, nr = 0;
+	void *entry;
+
+	xa_for_each(&objects->xa, id, entry) {
+		nr++;
+		cond_resched();
+	}
+	return nr;
+}
+
+/* Tell of the first LIVE object behind @id; false: there is none. */
+static bool show_next(struct iofd_objects *objects, struct seq_file *m,
+		      unsigned long *id)
+{
+	const struct iofd_object_type *type;
+	struct iommufd_object *obj;
+
+	guard(spinlock)(&objects->xa.xa_lock);
+	obj = xa_find_after(&objects->xa, id, ULONG_MAX, XA_PRESENT);
+	if (!obj)
+		return false;
+	type = iofd_object_types[obj->type];
+	if (type->show) {
+		type->show(m, obj);
+	} else {
+		seq_printf(m, "iommufd-object:\tid=%u type=", obj->id);
+		seq_escape(m, type->name, " ");
+		seq_putc(m, '\n');
+	}
+	return true;
+}
+
+/**
+ * iofd_objects_show - a line for each LIVE object
+ * @objects: ID table
+ * @m: where to
+ * @limit: most lines
+ *
+ * The table's lock, held for one line at a time, keeps an object from being
+ * ended: that begins with taking its entry out.  It is not borrowed, since an
+ * automatic page table survives its last user if it is borrowed just then, and
+ * looking must not change anything.
+ */
+void iofd_objects_show(struct iofd_objects *objects, struct seq_file *m,
+		       unsigned long limit)
+{
+	unsigned long id = 0;
+
+	while (limit-- && !seq_has_overflowed(m) && show_next(objects, m, &id))
+		cond_resched();
 }
 
 /**

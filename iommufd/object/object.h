@@ -38,6 +38,8 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+struct seq_file;
+
 /**
  * struct iofd_objects - the ID table of one context
  * @xa: ID to object; XA_ZERO_ENTRY is an ID that is taken but answers nobody
@@ -54,6 +56,8 @@ struct iofd_objects {
  * @destroy: release everything the object owns except its own memory.  The
  *           object is invisible, nobody refers to it and nobody borrows it.
  *           Process context, may sleep, cannot fail.
+ * @show: optional: a line that tells people about the object, which is LIVE.
+ *        Under the ID table's lock: must not sleep, and changes nothing
  *
  * An object that only the kernel may end (a bound device, an access) has a ref
  * held by its kernel owner for its whole life, so DESTROY answers EBUSY.
@@ -61,6 +65,7 @@ struct iofd_objects {
 struct iofd_object_type {
 	const char *name;
 	void (*destroy)(struct iommufd_object *obj);
+	void (*show)(struct seq_file *m, struct iommufd_object *obj);
 };
 
 /* Defined by the roof, indexed by enum iommufd_object_type. */
@@ -69,6 +74,9 @@ extern const struct iofd_object_type *const iofd_object_types[IOMMUFD_OBJ_MAX];
 void iofd_objects_init(struct iofd_objects *objects);
 void iofd_objects_fini(struct iofd_objects *objects);
 bool iofd_objects_empty(struct iofd_objects *objects);
+unsigned long iofd_objects_count(struct iofd_objects *objects);
+void iofd_objects_show(struct iofd_objects *objects, struct seq_file *m,
+		       unsigned long limit);
 
 int iofd_object_new(struct iofd_objects *objects, struct iommufd_object *obj,
 		    enum iommufd_object_type type);

@@ -119,6 +119,33 @@ void iofd_area_free(struct iofd_area *area)
 		kfree(area);
 }
 
+/* Bytes of the pages that are pinned when the area is held. */
+static unsigned long pinnable(const struct iofd_area *area)
+{
+	struct iofd_range index;
+
+	if (area->pages->source->devmem)
+		return 0;
+	index = iofd_pages_indices(area->pages, area->byte,
+				   iofd_area_length(area));
+	return iofd_range_length(index) << PAGE_SHIFT;
+}
+
+static void add_sums(struct iofd_aspace *aspace, const struct iofd_area *area)
+{
+	aspace->nareas++;
+	aspace->mapped += iofd_area_length(area);
+	aspace->pinnable += pinnable(area);
+}
+
+static void subtract_sums(struct iofd_aspace *aspace,
+			  const struct iofd_area *area)
+{
+	aspace->nareas--;
+	aspace->mapped -= iofd_area_length(area);
+	aspace->pinnable -= pinnable(area);
+}
+
 /* NEW to RESERVED: the IOVA is ours, nothing else yet. */
 void iofd_area_reserve(struct iofd_aspace *aspace, struct iofd_area *area,
 		       unsigned long first)
@@ -128,7 +155,7 @@ void iofd_area_reserve(struct iofd_aspace *aspace, struct iofd_area *area,
 		first, first + (iofd_area_length(area) - 1)
 	};
 	iofd_iova_use(&aspace->iova, &area->node);
-	aspace->nareas++;
+	add_sums(aspace, area);
 	area->state = IOFD_AREA_RESERVED;
 }
 
@@ -136,7 +163,7 @@ void iofd_area_reserve(struct iofd_aspace *aspace, struct iofd_area *area,
 static void area_leave_tree(struct iofd_aspace *aspace, struct iofd_area *area)
 {
 	iofd_iova_unuse(&aspace->iova, &area->node);
-	aspace->nareas--;
+	subtract_sums(aspace, area);
 	if (area->orphan)
 		aspace->norphans--;
 	area->orphan = false;
@@ -210,7 +237,9 @@ void iofd_area_split(struct iofd_aspace *aspace, struct iofd_area *left,
 
 	/* The key of a node that is in the tree must not change. */
 	iofd_iova_unuse(&aspace->iova, &left->node);
+	subtract_sums(aspace, left);
 	left->node.range.last = left->node.range.first + (length - 1);
+	add_sums(aspace, left);
 	iofd_iova_use(&aspace->iova, &left->node);
 
 	iofd_area_reserve(aspace, right, left->node.range.last + 1);

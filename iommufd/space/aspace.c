@@ -68,6 +68,29 @@ void iofd_aspace_look(struct iofd_aspace *aspace, struct iofd_aspace_info *info)
 }
 
 /**
+ * iofd_aspace_sums - how large an address space is
+ * @aspace: address space
+ * @sums: out: each right at some moment, not all at the same
+ *
+ * Context: any; takes no lock, so who holds one does not keep anybody from
+ * looking.
+ */
+void iofd_aspace_sums(const struct iofd_aspace *aspace,
+		      struct iofd_aspace_sums *sums)
+{
+	unsigned int domains = READ_ONCE(aspace->ndomains);
+
+	*sums = (struct iofd_aspace_sums){
+		.areas = READ_ONCE(aspace->nareas),
+		.mapped = READ_ONCE(aspace->mapped),
+		/* All areas are held if there is a domain, none if not. */
+		.pinned = domains ? READ_ONCE(aspace->pinnable) : 0,
+		.domains = domains,
+		.users = READ_ONCE(aspace->nusers),
+	};
+}
+
+/**
  * iofd_aspace_check_new - is there room for one more area?
  * @aspace: address space
  * @range: where it is to be

@@ -30,9 +30,11 @@
  * @domains_rwsem: guards the list @domains, @ndomains and @huge_pages
  * @domains: struct iofd_member
  * @ndomains: length of @domains
- * @iova_rwsem: guards @iova, @nareas, @norphans, states of areas and @users
+ * @iova_rwsem: guards @iova, the four sums below, states of areas and @users
  * @iova: used, reserved and allowed IOVAs and the alignment
  * @nareas: areas in @iova
+ * @mapped: bytes of all areas
+ * @pinnable: bytes of the pages that are pinned if all areas are held
  * @norphans: areas without address, see orphan.c
  * @users: in-kernel users, struct iofd_aspace_user
  * @nusers: length of @users
@@ -46,6 +48,8 @@ struct iofd_aspace {
 	struct rw_semaphore iova_rwsem;
 	struct iofd_iova iova;
 	unsigned long nareas;
+	unsigned long mapped;
+	unsigned long pinnable;
 	unsigned long norphans;
 	struct list_head users;
 	unsigned int nusers;
@@ -166,9 +170,28 @@ struct iofd_aspace_info {
 	unsigned int nusers;
 };
 
+/**
+ * struct iofd_aspace_sums - how large an address space is, for people to read
+ * @areas: areas, also those that come or go at this moment
+ * @mapped: bytes of these areas
+ * @pinned: bytes of the pages that are pinned for page tables; memory that is
+ *          in two areas counts twice, what in-kernel users pin does not count
+ * @domains: page tables
+ * @users: in-kernel users
+ */
+struct iofd_aspace_sums {
+	unsigned long areas;
+	unsigned long mapped;
+	unsigned long pinned;
+	unsigned int domains;
+	unsigned int users;
+};
+
 /* aspace.c */
 void iofd_aspace_look(struct iofd_aspace *aspace,
 		      struct iofd_aspace_info *info);
+void iofd_aspace_sums(const struct iofd_aspace *aspace,
+		      struct iofd_aspace_sums *sums);
 int iofd_aspace_check_new(struct iofd_aspace *aspace, struct iofd_range range,
 			  unsigned int limit);
 int iofd_aspace_areas(struct iofd_aspace *aspace, struct iofd_range range,

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an administrator can see: fdinfo, debugfs, tracepoints, and what the
+ * kernel log says of a refused map.
+ */
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "actor.h"
+#include "vfio.h"
+
+#define DEBUGFS "/sys/kernel/debug/iommufd"
+#define TRACEFS "/sys/kernel/tracing"
+#define INSTANCE TRACEFS "/instances/iommufd_observe"
+
+/* Room for what is read of a file */
+static char text[4 << 20];
+
+/* All of a file, in reads of @chunk bytes; NULL if it cannot be read. */
+static char *slurp_by(const char *path, size_t chunk)
+{
+	size_t used = 0;
+	ssize_t got = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return NULL;
+	while (used < sizeof(text) - 1) {
+		size_t room = sizeof(text) - 1 - used;
+
+		got = read(fd, text + used, room < chunk ? room : chunk);
+		if (got <= 0)
+			break;
+		used += got;
+	}
+	close(fd);
+	text[used] = 0;
+	return got < 0 ? NULL : text;
+}
+
+static char *slurp(const char *path)
+{
+	return slurp_by(path, 65536);
+}
+
+static char *look_at(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return slurp(path);
+}
+
+/* Is there exactly this line? */
+static bool has_line(const char *all, const char *line)
+{
+	size_t n = strlen(line);
+	const char *at;
+
+	for (at = all; (at = strstr(at, line)); at++)
+		if ((at == all || at[-1] == '\n') &&
+		    (at[n] == '\n' || !at[n]))
+			return true;
+	return false;
+}
+
+static int count(const char *all, const char *what)
+{
+	int n = 0;
+
+	for (; (all = strstr(all, what)); all++)
+		n++;
+	return n;
+}
+
+#define EXPECT_LINE(...)						\
+	do {								\
+		char line_[256];					\
+		snprintf(line_, sizeof(line_), __VA_ARGS__);		\
+		EXPECT_TRUE(has_line(text, line_))			\
+			TH_LOG("no line \"%s\" in:\n%s", line_, text);	\
+	} while (0)
+
+/* Lines of fdinfo */
+#define IOAS_LINE \
+	"iommufd-ioas:\tid=%u areas=%d mapped=%zu pinned=%zu hwpts=%d accesses=%d"
+#define HWPT_LINE \
+	"iommufd-hwpt:\tid=%u type=paging ioas=%u automatic=%d users=%d"
+#define DEVICE_LINE \
+	"iommufd-device:\tid=%u name=%s group=%s hwpt=%u"
+
+/* and of debugfs */
+#define AREA_LINE \
+	"context=%llu ioas=%u iova=0x%lx-0x%lx state=live prot=%s backing=%s addr=0x%lx pins=%d"
+#define CONTEXT_LINE \
+	"context=%llu node=iommu pid=%d comm=%s mode=user pinned=0 objects=%d"
+
+/* A word of the first line that begins with @key, without "name=" */
+static char *word(const char *key, const char *name)
+{
+	static char value[64];
+	const char *at = strstr(text, key);
+
+	value[0] = 0;
+	at = at ? strstr(at, name) : NULL;
+	if (at && sscanf(strchr(at, '=') + 1, "%63s", value) != 1)
+		value[0] = 0;
+	return value;
+}
+
+/* The number of a context; 0 if fdinfo has none */
+static uint64_t context_of(int fd)
+{
+	const char *at = look_at(fd);
+
+	at = at ? strstr(at, "iommufd-context:\t") : NULL;
+	return at ? strtoull(strchr(at, '\t'), NULL, 10) : 0;
+}
+
+FIXTURE(observe)
+{
+	int fd;
+	uint32_t ioas;
+	char *buf;
+};
+
+FIXTURE_SETUP(observe)
+{
+	self->fd = t_open();
+	ASSERT_LE(0, self->fd);
+	if (!t_has_mock(self->fd))
+		SKIP(return, T_NO_MOCK);
+	self->buf = t_alloc(16 * T_PAGE);
+	ASSERT_NE(NULL, self->buf);
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &self->ioas));
+}
+
+FIXTURE_TEARDOWN(observe)
+{
+	close(self->fd);
+}
+
+TEST_F(observe, context)
+{
+	int other = t_open(), same = dup(self->fd);
+	uint64_t nr = context_of(self->fd);
+
+	ASSERT_LE(0, other);
+	EXPECT_LT(0, nr);
+	EXPECT_LT(nr, context_of(other));
+	EXPECT_EQ(nr, context_of(same));
+	look_at(other);
+	EXPECT_LINE("iommufd-account-mode:\tuser");
+	EXPECT_LINE("iommufd-pinned-bytes:\t0");
+	EXPECT_LINE("iommufd-objects:\t0");
+	EXPECT_EQ(4, count(text, "iommufd-"));
+	close(same);
+	close(other);
+}
+
+TEST_F(observe, ioas)
+{
+	uint32_t stdev, hwpt, idev, second;
+	uint64_t iova;
+
+	look_at(self->fd);
+	EXPECT_LINE("iommufd-objects:\t1");
+	EXPECT_LINE(IOAS_LINE, self->ioas, 0, 0UL, 0UL, 0, 0);
+
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 2 * T_PAGE,
+			      T_BASE));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf + 8 * T_PAGE,
+			      T_PAGE, T_BASE + 8 * T_PAGE));
+	/* Half a page is mapped, a whole one is pinned. */
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf + 4 * T_PAGE,
+			      MOCK_PAGE_SIZE, T_BASE + 16 * T_PAGE));
+	look_at(self->fd);
+	EXPECT_LINE(IOAS_LINE, self->ioas, 3, 3 * T_PAGE + MOCK_PAGE_SIZE, 0UL,
+		    0, 0);
+	EXPECT_LINE("iommufd-pinned-bytes:\t0");
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, &hwpt, &idev));
+	look_at(self->fd);
+	EXPECT_LINE(IOAS_LINE, self->ioas, 3, 3 * T_PAGE + MOCK_PAGE_SIZE,
+		    4 * T_PAGE, 1, 0);
+	EXPECT_LINE("iommufd-pinned-bytes:\t%zu", 4 * T_PAGE);
+	EXPECT_EQ(4 * T_PAGE / 1024, t_vmpin());
+
+	/* A copy pins nothing more, but its IOAS needs what it has. */
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &second));
+	ASSERT_EQ(0, t_hwpt_alloc(self->fd, idev, second, 0, &hwpt));
+	ASSERT_EQ(0, t_copy(self->fd, second, self->ioas, T_BASE, 2 * T_PAGE,
+			    &iova, T_RW));
+	look_at(self->fd);
+	EXPECT_LINE(IOAS_LINE, second, 1, 2 * T_PAGE, 2 * T_PAGE, 1, 0);
+	EXPECT_LINE("iommufd-pinned-bytes:\t%zu", 4 * T_PAGE);
+
+	ASSERT_EQ(0, t_unmap(self->fd, self->ioas, T_BASE, 2 * T_PAGE, NULL));
+	look_at(self->fd);
+	EXPECT_LINE(IOAS_LINE, self->ioas, 2, T_PAGE + MOCK_PAGE_SIZE,
+		    2 * T_PAGE, 1, 0);
+
+	/* With the last page table the pins go, the mappings stay. */
+	ASSERT_EQ(0, t_destroy(self->fd, stdev));
+	look_at(self->fd);
+	EXPECT_LINE(IOAS_LINE, self->ioas, 2, T_PAGE + MOCK_PAGE_SIZE, 0UL, 0,
+		    0);
+	ASSERT_EQ(0, t_unmap_all(self->fd, self->ioas, NULL));
+	look_at(self->fd);
+	EXPECT_LINE(IOAS_LINE, self->ioas, 0, 0UL, 0UL, 0, 0);
+}
+
+/* A map that fails leaves no trace in the sums. */
+TEST_F(observe, refused)
+{
+	uint32_t stdev;
+	char *hole = t_alloc(2 * T_PAGE);
+
+	ASSERT_NE(NULL, hole);
+	ASSERT_EQ(0, munmap(hole + T_PAGE, T_PAGE));
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, NULL, NULL));
+	EXPECT_EQ(EFAULT, t_map_at(self->fd, self->ioas, hole, 2 * T_PAGE,
+				   T_BASE));
+	look_at(self->fd);
+	EXPECT_LINE(IOAS_LINE, self->ioas, 0, 0UL, 0UL, 1, 0);
+}
+
+/* Nor does one that is cut in two. */
+TEST_F(observe, cut)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.iova = T_BASE + T_PAGE,
+		.size = T_PAGE,
+	};
+	uint32_t id = self->ioas, stdev;
+
+	ASSERT_EQ(0, t_vfio_ioas(self->fd, IOMMU_VFIO_IOAS_SET, &id));
+	ASSERT_LE(0, ioctl(self->fd, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU));
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, NULL, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 4 * T_PAGE,
+			      T_BASE));
+	ASSERT_EQ(0, t_call(self->fd, VFIO_IOMMU_UNMAP_DMA, &unmap));
+	look_at(self->fd);
+	EXPECT_LINE(IOAS_LINE, self->ioas, 2, 3 * T_PAGE, 3 * T_PAGE, 1, 0);
+	ASSERT_EQ(0, t_unmap_all(self->fd, self->ioas, NULL));
+	look_at(self->fd);
+	EXPECT_LINE(IOAS_LINE, self->ioas, 0, 0UL, 0UL, 1, 0);
+}
+
+/* Device memory is mapped and not pinned. */
+TEST_F(observe, device_memory)
+{
+	uint32_t stdev;
+	int dmabuf;
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, NULL, NULL));
+	ASSERT_EQ(0, t_dmabuf(self->fd, 2 * T_PAGE, O_RDWR | O_CLOEXEC,
+			      &dmabuf));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, dmabuf, 0, 2 * T_PAGE,
+				   T_BASE));
+	look_at(self->fd);
+	EXPECT_LINE(IOAS_LINE, self->ioas, 1, 2 * T_PAGE, 0UL, 1, 0);
+	close(dmabuf);
+}
+
+TEST_F(observe, page_tables_and_devices)
+{
+	uint32_t stdev, idev, automatic, manual;
+	char name[64], group[64];
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, &automatic, &idev));
+	ASSERT_EQ(0, t_hwpt_alloc(self->fd, idev, self->ioas, 0, &manual));
+	look_at(self->fd);
+	EXPECT_LINE(HWPT_LINE, automatic, self->ioas, 1, 1);
+	EXPECT_LINE(HWPT_LINE, manual, self->ioas, 0, 0);
+	strcpy(name, word("iommufd-device:", "name="));
+	strcpy(group, word("iommufd-device:", "group="));
+	EXPECT_EQ(0, strncmp(name, "iommufd_mock", 12));
+	EXPECT_LINE(DEVICE_LINE, idev, name, group, automatic);
+	/* The mock's own */
+	EXPECT_LINE("iommufd-object:\tid=%u type=mock\\040device", stdev);
+
+	ASSERT_EQ(0, t_mock_replace(self->fd, stdev, manual, NULL));
+	look_at(self->fd);
+	EXPECT_LINE(DEVICE_LINE, idev, name, group, manual);
+	EXPECT_LINE(HWPT_LINE, manual, self->ioas, 0, 1);
+	EXPECT_EQ(1, count(text, "iommufd-hwpt:"));
+	EXPECT_LINE(IOAS_LINE, self->ioas, 0, 0UL, 0UL, 1, 0);
+}
+
+TEST_F(observe, accesses)
+{
+	uint32_t second, id;
+	int access;
+
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &second));
+	ASSERT_EQ(0, t_create_access(self->fd, self->ioas,
+				     MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES,
+				     &access));
+	look_at(self->fd);
+	id = strtoul(word("iommufd-access:", "id="), NULL, 10);
+	EXPECT_LINE("iommufd-access:\tid=%u ioas=%u", id, self->ioas);
+	EXPECT_LINE(IOAS_LINE, self->ioas, 0, 0UL, 0UL, 0, 1);
+	ASSERT_EQ(0, t_access_replace(self->fd, access, second));
+	look_at(self->fd);
+	EXPECT_LINE("iommufd-access:\tid=%u ioas=%u", id, second);
+	EXPECT_LINE(IOAS_LINE, second, 0, 0UL, 0UL, 0, 1);
+	close(access);
+	look_at(self->fd);
+	EXPECT_EQ(0, count(text, "iommufd-access:"));
+}
+
+/* Who reads pays for the buffer, so there is an end to it. */
+TEST_F(observe, many_objects)
+{
+	uint32_t id;
+	int i;
+
+	for (i = 1; i < 4200; i++)
+		ASSERT_EQ(0, t_ioas_alloc(self->fd, &id));
+	look_at(self->fd);
+	EXPECT_LINE("iommufd-objects:\t4200");
+	EXPECT_EQ(4096, count(text, "iommufd-ioas:"));
+}
+
+TEST_HARNESS_MAIN
