@@ -31,6 +31,7 @@
 #include "object/hwpt.h"
 #include "object/ioas.h"
 #include "test/test.h"
+#include "trace.h"
 #include "vfio/vfio.h"
 
 const struct iofd_object_type *const iofd_object_types[IOMMUFD_OBJ_MAX] = {
@@ -150,11 +151,12 @@ union ioctl_buffer {
 #endif
 };
 
-static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long dispatch(struct iommufd_ctx *ictx, unsigned int cmd,
+		     unsigned long arg)
 {
 	union ioctl_buffer buffer;
 	struct iofd_ucmd ucmd = {
-		.ctx = file->private_data,
+		.ctx = ictx,
 		.ubuffer = (void __user *)arg,
 		.cmd = &buffer,
 	};
@@ -164,7 +166,7 @@ static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	/* Below are the numbers of VFIO. */
 	if (nr < IOMMUFD_CMD_BASE)
-		return iofd_container_ioctl(ucmd.ctx, cmd, arg);
+		return iofd_container_ioctl(ictx, cmd, arg);
 	if (nr - IOMMUFD_CMD_BASE >= ARRAY_SIZE(ioctl_slots))
 		return -ENOTTY;
 
@@ -183,6 +185,15 @@ static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (rc)
 		return rc;
 	return slot->handler(&ucmd);
+}
+
+static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct iommufd_ctx *ictx = file->private_data;
+	long rc = dispatch(ictx, cmd, arg);
+
+	trace_iommufd_ioctl(ictx->serial, cmd, rc);
+	return rc;
 }
 
 /* Accounting mode of new contexts, by name. */

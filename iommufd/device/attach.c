@@ -23,6 +23,7 @@
 #include "../iommu-priv.h"
 #include "base/check.h"
 #include "device/device.h"
+#include "trace.h"
 
 static bool is_attached(struct iommufd_device *idev)
 {
@@ -334,7 +335,13 @@ static int change_attachment(struct iommufd_device *idev, ioasid_t pasid,
 int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 			  u32 *pt_id)
 {
-	return change_attachment(idev, pasid, pt_id, attach_hwpt);
+	u32 pt = *pt_id;
+	int rc = change_attachment(idev, pasid, pt_id, attach_hwpt);
+
+	trace_iommufd_attach(idev->ctx->serial, idev->obj.id,
+			     dev_name(idev->dev), pasid, pt, rc ? 0 : *pt_id,
+			     rc);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, "IOMMUFD");
 
@@ -354,7 +361,13 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, "IOMMUFD");
 int iommufd_device_replace(struct iommufd_device *idev, ioasid_t pasid,
 			   u32 *pt_id)
 {
-	return change_attachment(idev, pasid, pt_id, replace_hwpt);
+	u32 pt = *pt_id;
+	int rc = change_attachment(idev, pasid, pt_id, replace_hwpt);
+
+	trace_iommufd_replace(idev->ctx->serial, idev->obj.id,
+			      dev_name(idev->dev), pasid, pt, rc ? 0 : *pt_id,
+			      rc);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_replace, "IOMMUFD");
 
@@ -390,5 +403,7 @@ void iommufd_device_detach(struct iommufd_device *idev, ioasid_t pasid)
 	iofd_aspace_unreserve(&hwpt->ioas->aspace, idev);
 	mutex_unlock(&igroup->lock);
 	iofd_hwpt_unref(hwpt);
+	trace_iommufd_detach(idev->ctx->serial, idev->obj.id,
+			     dev_name(idev->dev), pasid);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, "IOMMUFD");

@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "object/access.h"
 #include "object/container.h"
+#include "trace.h"
 
 static void access_destroy(struct iommufd_object *obj)
 {
@@ -192,6 +193,8 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 	rc = access_enter(access, ioas_id, &place);
 	if (!rc)
 		access_move(access, place);
+	trace_iommufd_access_attach(access->ctx->serial, access->obj.id,
+				    ioas_id, rc);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, "IOMMUFD");
@@ -257,6 +260,8 @@ int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id)
 		down_write(&access->lock);
 	}
 	access->changing = false;
+	trace_iommufd_access_attach(access->ctx->serial, access->obj.id,
+				    ioas_id, rc);
 out_unlock:
 	up_write(&access->lock);
 	return rc;
@@ -292,6 +297,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 	down_write(&access->lock);
 	access->changing = false;
 	up_write(&access->lock);
+	trace_iommufd_access_attach(access->ctx->serial, access->obj.id, 0, 0);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, "IOMMUFD");
 
@@ -384,6 +390,8 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 		return -EINVAL;
 	rc = iofd_aspace_pin(&access->ioas->aspace, range, out_pages,
 			     flags & IOMMUFD_ACCESS_RW_WRITE);
+	trace_iommufd_access_pin(access->ctx->serial, access->obj.id, iova,
+				 length, flags, rc);
 	return container_errno(access->ctx, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
@@ -407,6 +415,8 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 		    iofd_range_from_length(&range, iova, length)))
 		return;
 	iofd_aspace_unpin(&access->ioas->aspace, range);
+	trace_iommufd_access_unpin(access->ctx->serial, access->obj.id, iova,
+				   length, 0, 0);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, "IOMMUFD");
 
@@ -453,6 +463,8 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 	if (access->changing)
 		return -EINVAL;
 	rc = iofd_aspace_rw(&access->ioas->aspace, range, data, copy);
+	trace_iommufd_access_rw(access->ctx->serial, access->obj.id, iova, len,
+				flags, rc);
 	return container_errno(access->ctx, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_rw, "IOMMUFD");

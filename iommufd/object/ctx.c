@@ -47,9 +47,9 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
 	ictx->serial = atomic64_inc_return(&last_serial);
 	init_rwsem(&ictx->owner_rwsem);
 	ictx->file = file;
-	iofd_objects_init(&ictx->objects);
+	iofd_objects_init(&ictx->objects, ictx->serial);
 	xa_init_flags(&ictx->groups, XA_FLAGS_ACCOUNT);
-	iofd_account_init(&ictx->account, charge_mode);
+	iofd_account_init(&ictx->account, ictx->serial, charge_mode);
 	spin_lock_init(&ictx->vfio_lock);
 	ictx->container = container;
 	return ictx;

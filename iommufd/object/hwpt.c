@@ -116,6 +116,7 @@ iofd_hwpt_paging_new(struct iofd_ioas *ioas, struct device *dev,
 	}
 	hwpt->common.domain = domain;
 	hwpt->member.domain = domain;
+	hwpt->member.id = hwpt->common.obj.id;
 	domain->iommufd_hwpt = &hwpt->common;
 	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
 

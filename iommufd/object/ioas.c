@@ -42,7 +42,7 @@ struct iofd_ioas *iofd_ioas_new(struct iommufd_ctx *ictx)
 		return ERR_PTR(rc);
 	}
 	ioas->ctx = ictx;
-	iofd_aspace_init(&ioas->aspace);
+	iofd_aspace_init(&ioas->aspace, ictx->serial, ioas->obj.id);
 	mutex_init(&ioas->auto_lock);
 	mutex_init(&ioas->auto_list_lock);
 	INIT_LIST_HEAD(&ioas->auto_hwpts);

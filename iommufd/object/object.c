@@ -24,12 +24,19 @@
 
 #include "base/check.h"
 #include "object/object.h"
+#include "trace.h"
 
 /* Longest that a DESTROY waits for ioctls that are using the object. */
 #define IOFD_DESTROY_TIMEOUT (60 * HZ)
 
-void iofd_objects_init(struct iofd_objects *objects)
+/**
+ * iofd_objects_init - set up an empty ID table
+ * @objects: ID table, zeroed
+ * @context: number of the context, for traces
+ */
+void iofd_objects_init(struct iofd_objects *objects, u64 context)
 {
+	objects->context = context;
 	xa_init_flags(&objects->xa, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&objects->borrowed);
 }
@@ -78,8 +85,12 @@ void iofd_object_cancel(struct iofd_objects *objects,
 void iofd_object_publish(struct iofd_objects *objects,
 			 struct iommufd_object *obj)
 {
-	void *old = xa_store(&objects->xa, obj->id, obj, 0);
+	void *old;
 
+	/* After the store it is the user's to destroy. */
+	trace_iommufd_object_create(objects->context, obj->id,
+				    iofd_object_types[obj->type]->name);
+	old = xa_store(&objects->xa, obj->id, obj, 0);
 	iofd_check(!xa_is_err(old));
 }
 
@@ -175,6 +186,8 @@ static void object_finish(struct iofd_objects *objects,
 	iofd_check(!refcount_read(&obj->users));
 	iofd_check(!refcount_read(&obj->wait_cnt));
 	iofd_object_types[obj->type]->destroy(obj);
+	trace_iommufd_object_destroy(objects->context, id,
+				     iofd_object_types[obj->type]->name);
 	kfree(obj);
 	xa_erase(&objects->xa, id);
 }

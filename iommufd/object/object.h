@@ -42,10 +42,12 @@ struct seq_file;
 
 /**
  * struct iofd_objects - the ID table of one context
+ * @context: number of the context, for traces
  * @xa: ID to object; XA_ZERO_ENTRY is an ID that is taken but answers nobody
  * @borrowed: woken when the last borrow of a closing object is returned
  */
 struct iofd_objects {
+	u64 context;
 	struct xarray xa;
 	wait_queue_head_t borrowed;
 };
@@ -71,7 +73,7 @@ struct iofd_object_type {
 /* Defined by the roof, indexed by enum iommufd_object_type. */
 extern const struct iofd_object_type *const iofd_object_types[IOMMUFD_OBJ_MAX];
 
-void iofd_objects_init(struct iofd_objects *objects);
+void iofd_objects_init(struct iofd_objects *objects, u64 context);
 void iofd_objects_fini(struct iofd_objects *objects);
 bool iofd_objects_empty(struct iofd_objects *objects);
 unsigned long iofd_objects_count(struct iofd_objects *objects);

@@ -20,6 +20,7 @@
 #include "space/area.h"
 #include "space/aspace.h"
 #include "space/paging.h"
+#include "trace.h"
 
 static void area_assert(struct iofd_aspace *aspace, struct iofd_area *area,
 			enum iofd_area_state state)
@@ -285,12 +286,12 @@ void iofd_area_release(struct iofd_area *area)
  * iofd_area_load - enter a held area into one domain
  * @aspace: its address space
  * @area: held area
- * @domain: domain that does not have the area yet
+ * @member: the domain, which does not have the area yet
  *
  * Return: 0 or what iofd_paging_load() returns.
  */
 int iofd_area_load(struct iofd_aspace *aspace, struct iofd_area *area,
-		   struct iommu_domain *domain)
+		   struct iofd_member *member)
 {
 	struct iofd_window window = {
 		.iova = area->node.range,
@@ -299,8 +300,31 @@ int iofd_area_load(struct iofd_aspace *aspace, struct iofd_area *area,
 		.prot = area->prot | area->pages->prot,
 		.max_piece = aspace->huge_pages ? ULONG_MAX : PAGE_SIZE,
 	};
+	int rc;
 
 	lockdep_assert_held(&aspace->domains_rwsem);
 	iofd_check(area->held);
-	return iofd_paging_load(domain, &window);
+	rc = iofd_paging_load(member->domain, &window);
+	trace_iommufd_load(aspace->context, aspace->id, member->id,
+			   window.iova.first, window.iova.last, rc);
+	return rc;
+}
+
+/**
+ * iofd_area_unload - take an area out of one domain
+ * @aspace: its address space
+ * @area: area that the domain has
+ * @member: the domain
+ * @gather: collects what has to be flushed; the caller syncs it with
+ *          iofd_paging_sync() before it releases the area
+ */
+void iofd_area_unload(struct iofd_aspace *aspace, struct iofd_area *area,
+		      struct iofd_member *member,
+		      struct iommu_iotlb_gather *gather)
+{
+	lockdep_assert_held(&aspace->domains_rwsem);
+	iofd_paging_unload(member->domain, area->pages, area->node.range,
+			   gather);
+	trace_iommufd_unload(aspace->context, aspace->id, member->id,
+			     area->node.range.first, area->node.range.last);
 }

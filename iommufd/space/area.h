@@ -35,7 +35,8 @@
 #include "memory/pages.h"
 
 struct iofd_aspace;
-struct iommu_domain;
+struct iofd_member;
+struct iommu_iotlb_gather;
 
 enum iofd_area_state {
 	IOFD_AREA_NEW,		/* not in a tree; its maker's alone */
@@ -103,7 +104,10 @@ void iofd_area_split(struct iofd_aspace *aspace, struct iofd_area *left,
 int iofd_area_hold(struct iofd_area *area);
 void iofd_area_release(struct iofd_area *area);
 int iofd_area_load(struct iofd_aspace *aspace, struct iofd_area *area,
-		   struct iommu_domain *domain);
+		   struct iofd_member *member);
+void iofd_area_unload(struct iofd_aspace *aspace, struct iofd_area *area,
+		      struct iofd_member *member,
+		      struct iommu_iotlb_gather *gather);
 
 static inline unsigned long iofd_area_length(const struct iofd_area *area)
 {

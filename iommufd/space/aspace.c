@@ -15,8 +15,16 @@
 #include "space/area.h"
 #include "space/aspace.h"
 
-void iofd_aspace_init(struct iofd_aspace *aspace)
+/**
+ * iofd_aspace_init - set up an address space without anything in it
+ * @aspace: address space, zeroed
+ * @context: number of its context, for traces
+ * @id: of its IOAS, for traces
+ */
+void iofd_aspace_init(struct iofd_aspace *aspace, u64 context, u32 id)
 {
+	aspace->context = context;
+	aspace->id = id;
 	init_rwsem(&aspace->domains_rwsem);
 	INIT_LIST_HEAD(&aspace->domains);
 	init_rwsem(&aspace->iova_rwsem);

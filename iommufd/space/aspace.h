@@ -27,6 +27,8 @@
 
 /**
  * struct iofd_aspace - an I/O address space; members are private to space/
+ * @context: number of its context, for traces
+ * @id: of its IOAS, for traces
  * @domains_rwsem: guards the list @domains, @ndomains and @huge_pages
  * @domains: struct iofd_member
  * @ndomains: length of @domains
@@ -42,6 +44,8 @@
  * @huge_pages: large IOPTEs may be used
  */
 struct iofd_aspace {
+	u64 context;
+	u32 id;
 	struct rw_semaphore domains_rwsem;
 	struct list_head domains;
 	unsigned int ndomains;
@@ -60,11 +64,13 @@ struct iofd_aspace {
 /**
  * struct iofd_member - membership of a domain, embedded in its page table
  * @link: link in the address space's list
+ * @id: of its page table, for traces
  * @domain: paging domain
  * @coherent: its IOMMU ignores no-snoop
  */
 struct iofd_member {
 	struct list_head link;
+	u32 id;
 	struct iommu_domain *domain;
 	bool coherent;
 };
@@ -84,7 +90,7 @@ struct iofd_aspace_user {
 	unsigned int running;
 };
 
-void iofd_aspace_init(struct iofd_aspace *aspace);
+void iofd_aspace_init(struct iofd_aspace *aspace, u64 context, u32 id);
 void iofd_aspace_fini(struct iofd_aspace *aspace);
 
 /* map.c */

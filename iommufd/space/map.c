@@ -22,6 +22,7 @@
 #include "space/area.h"
 #include "space/aspace.h"
 #include "space/paging.h"
+#include "trace.h"
 
 /**
  * iofd_areas_free - free a list of areas in state NEW
@@ -49,8 +50,7 @@ static void unload_areas(struct iofd_aspace *aspace, struct list_head *areas)
 	list_for_each_entry(member, &aspace->domains, link) {
 		iommu_iotlb_gather_init(&gather);
 		list_for_each_entry(area, areas, work)
-			iofd_paging_unload(member->domain, area->pages,
-					   area->node.range, &gather);
+			iofd_area_unload(aspace, area, member, &gather);
 		iofd_paging_sync(member->domain, &gather);
 	}
 }
@@ -66,7 +66,7 @@ static int load_area(struct iofd_aspace *aspace, struct iofd_area *area)
 	if (rc)
 		return rc;
 	list_for_each_entry(member, &aspace->domains, link) {
-		rc = iofd_area_load(aspace, area, member->domain);
+		rc = iofd_area_load(aspace, area, member);
 		if (rc)
 			goto err_unload;
 	}
@@ -75,8 +75,7 @@ static int load_area(struct iofd_aspace *aspace, struct iofd_area *area)
 err_unload:
 	list_for_each_entry_continue_reverse(member, &aspace->domains, link) {
 		iommu_iotlb_gather_init(&gather);
-		iofd_paging_unload(member->domain, area->pages,
-				   area->node.range, &gather);
+		iofd_area_unload(aspace, area, member, &gather);
 		iofd_paging_sync(member->domain, &gather);
 	}
 	iofd_area_release(area);
@@ -205,7 +204,13 @@ int iofd_aspace_map_areas(struct iofd_aspace *aspace, struct list_head *areas,
 			  struct iofd_place *place)
 {
 	struct iofd_area *area, *next;
-	int rc;
+	const char *backing;
+	int prot, rc;
+
+	/* Once they are published they may be gone before this returns. */
+	area = list_first_entry(areas, struct iofd_area, work);
+	backing = area->pages->source->name;
+	prot = area->prot;
 
 	down_read(&aspace->domains_rwsem);
 	down_write(&aspace->iova_rwsem);
@@ -229,6 +234,8 @@ int iofd_aspace_map_areas(struct iofd_aspace *aspace, struct list_head *areas,
 	up_write(&aspace->iova_rwsem);
 out:
 	up_read(&aspace->domains_rwsem);
+	trace_iommufd_map(aspace->context, aspace->id, place->iova,
+			  place->length, prot, backing, place->addr, rc);
 	return rc;
 }
 
@@ -497,6 +504,8 @@ int iofd_aspace_unmap_rule(struct iofd_aspace *aspace, struct iofd_range range,
 		up_write(&aspace->iova_rwsem);
 	}
 	up_read(&aspace->domains_rwsem);
+	trace_iommufd_unmap(aspace->context, aspace->id, range.first,
+			    range.last, *unmapped, rc);
 
 	iofd_areas_free(&areas);
 	return rc;

@@ -325,4 +325,265 @@ TEST_F(observe, many_objects)
 	EXPECT_EQ(4096, count(text, "iommufd-ioas:"));
 }
 
+/* Tracepoints, in a buffer of their own */
+
+static bool put(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	ssize_t n = strlen(value);
+	bool good;
+
+	if (fd < 0)
+		return false;
+	good = write(fd, value, n) == n;
+	close(fd);
+	return good;
+}
+
+FIXTURE(trace)
+{
+	int fd;
+	uint32_t ioas;
+	unsigned long long context;
+	char *buf;
+};
+
+FIXTURE_SETUP(trace)
+{
+	self->fd = t_open();
+	ASSERT_LE(0, self->fd);
+	if (!t_has_mock(self->fd))
+		SKIP(return, T_NO_MOCK);
+	if (access(TRACEFS "/events", F_OK))
+		SKIP(return, "kernel without tracepoints");
+	self->buf = t_alloc(16 * T_PAGE);
+	ASSERT_NE(NULL, self->buf);
+	self->context = context_of(self->fd);
+	ASSERT_TRUE(!mkdir(INSTANCE, 0700) || errno == EEXIST);
+	ASSERT_TRUE(put(INSTANCE "/trace", ""));
+	ASSERT_TRUE(put(INSTANCE "/events/iommufd/enable", "1"));
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &self->ioas));
+}
+
+FIXTURE_TEARDOWN(trace)
+{
+	close(self->fd);
+	put(INSTANCE "/events/iommufd/enable", "0");
+	rmdir(INSTANCE);
+}
+
+static void traced(struct __test_metadata *_metadata)
+{
+	ASSERT_NE(NULL, slurp(INSTANCE "/trace"));
+}
+
+/* How often an event is there, with these fields anywhere in its line */
+static int events(const char *event, const char *fields)
+{
+	const char *at, *end, *hit;
+	char head[80];
+	int n = 0;
+
+	snprintf(head, sizeof(head), " iommufd_%s: ", event);
+	for (at = text; (at = strstr(at, head)); at++) {
+		end = strchrnul(at, '\n');
+		hit = strstr(at, fields);
+		n += hit && hit + strlen(fields) <= end;
+	}
+	return n;
+}
+
+#define EXPECT_EVENT(nr, event, ...)					\
+	do {								\
+		const char *event_ = event;				\
+		char fields_[256];					\
+		snprintf(fields_, sizeof(fields_), __VA_ARGS__);	\
+		EXPECT_EQ(nr, events(event_, fields_))			\
+			TH_LOG("%s: %s in:\n%s", event_, fields_, text);	\
+	} while (0)
+
+#define MAP_FIELDS \
+	"ioas=%u iova=0x%lx length=0x%lx prot=%s backing=%s addr=0x%lx result=%d"
+#define UNMAP_FIELDS \
+	"context=%llu ioas=%u iova=0x%lx-0x%lx unmapped=0x%lx result=0"
+#define LOAD_FIELDS \
+	"context=%llu ioas=%u hwpt=%u iova=0x%lx-0x%lx"
+#define CHARGE_FIELDS \
+	"payer=%d uid=%u mode=%s counters=limit|cgroup|mm|context pages=%d"
+#define ATTACH_FIELDS \
+	"context=%llu device=%u name=%s pasid=0 pt=%u hwpt=%u result=%d"
+#define ACCESS_FIELDS \
+	"context=%llu access=%u iova=0x%lx length=0x%lx flags=0x%x result=0"
+
+TEST_F(trace, ioctl)
+{
+	EXPECT_EQ(ENOENT, t_destroy(self->fd, 77));
+	EXPECT_EQ(ENOTTY, t_call(self->fd, _IO(IOMMUFD_TYPE, 0xdf), NULL));
+	EXPECT_EQ(0, ioctl(self->fd, VFIO_GET_API_VERSION));
+	traced(_metadata);
+	EXPECT_EVENT(1, "ioctl", "context=%llu cmd=IOAS_ALLOC result=0",
+		     self->context);
+	EXPECT_EVENT(1, "ioctl", "context=%llu cmd=DESTROY result=%d",
+		     self->context, -ENOENT);
+	EXPECT_EVENT(1, "ioctl", "context=%llu cmd=0xdf result=%d",
+		     self->context, -ENOTTY);
+	EXPECT_EVENT(1, "ioctl", "context=%llu cmd=VFIO_GET_API_VERSION result=0",
+		     self->context);
+	EXPECT_EVENT(1, "object_create", "context=%llu id=%u type=ioas",
+		     self->context, self->ioas);
+	ASSERT_EQ(0, t_destroy(self->fd, self->ioas));
+	traced(_metadata);
+	EXPECT_EVENT(1, "object_destroy", "context=%llu id=%u type=ioas",
+		     self->context, self->ioas);
+}
+
+TEST_F(trace, mapping)
+{
+	uint64_t iova, none = 0;
+	uint32_t stdev, hwpt;
+	int memfd = t_memfd(T_PAGE);
+
+	ASSERT_LE(0, memfd);
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, &hwpt, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 3 * T_PAGE,
+			      T_BASE));
+	EXPECT_EQ(EEXIST, t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
+				   T_BASE));
+	ASSERT_EQ(0, t_map_file(self->fd, self->ioas, memfd, 0, T_PAGE, &iova,
+				IOMMU_IOAS_MAP_READABLE));
+	ASSERT_EQ(0, t_unmap(self->fd, self->ioas, T_BASE, 3 * T_PAGE, NULL));
+	EXPECT_EQ(ENOENT, t_unmap(self->fd, self->ioas, T_BASE, T_PAGE, &none));
+	traced(_metadata);
+	EXPECT_EVENT(1, "map", MAP_FIELDS, self->ioas, T_BASE, 3 * T_PAGE, "rw",
+		     "user", (unsigned long)self->buf, 0);
+	EXPECT_EVENT(1, "map", MAP_FIELDS, self->ioas, T_BASE, T_PAGE, "rw",
+		     "user", (unsigned long)self->buf, -EEXIST);
+	EXPECT_EVENT(1, "map", MAP_FIELDS, self->ioas, (unsigned long)iova,
+		     T_PAGE, "r-", "file", 0UL, 0);
+	EXPECT_EVENT(3, "map", "context=%llu ", self->context);
+	EXPECT_EVENT(1, "pin", "context=%llu backing=user addr=0x%lx pages=3 result=0",
+		     self->context, (unsigned long)self->buf);
+	EXPECT_EVENT(1, "load", LOAD_FIELDS " result=0", self->context,
+		     self->ioas, hwpt, T_BASE, T_BASE + 3 * T_PAGE - 1);
+	EXPECT_EVENT(1, "unload", LOAD_FIELDS, self->context, self->ioas, hwpt,
+		     T_BASE, T_BASE + 3 * T_PAGE - 1);
+	EXPECT_EVENT(1, "unpin", "context=%llu backing=user addr=0x%lx pages=3",
+		     self->context, (unsigned long)self->buf);
+	EXPECT_EVENT(1, "unmap", UNMAP_FIELDS, self->context, self->ioas,
+		     T_BASE, T_BASE + 3 * T_PAGE - 1, 3 * T_PAGE);
+	EXPECT_EVENT(1, "unmap", UNMAP_FIELDS, self->context, self->ioas,
+		     T_BASE, T_BASE + T_PAGE - 1, 0UL);
+	close(memfd);
+}
+
+TEST_F(trace, charging)
+{
+	uint32_t stdev;
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, NULL, NULL));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 3 * T_PAGE,
+			      T_BASE));
+	ASSERT_EQ(0, t_drop_cap(CAP_IPC_LOCK));
+	ASSERT_EQ(0, t_memlock(T_PAGE));
+	EXPECT_EQ(ENOMEM, t_map_at(self->fd, self->ioas, self->buf, 2 * T_PAGE,
+				   T_BASE + 8 * T_PAGE));
+	ASSERT_EQ(0, t_unmap_all(self->fd, self->ioas, NULL));
+	traced(_metadata);
+	EXPECT_EVENT(1, "charge", CHARGE_FIELDS " result=0", getpid(), getuid(),
+		     "none", 3);
+	EXPECT_EVENT(1, "charge", CHARGE_FIELDS " result=%d", getpid(),
+		     getuid(), "user", 2, -ENOMEM);
+	EXPECT_EVENT(2, "charge", "context=%llu ", self->context);
+	EXPECT_EVENT(1, "pin", "addr=0x%lx pages=2 result=%d",
+		     (unsigned long)self->buf, -ENOMEM);
+	EXPECT_EVENT(1, "uncharge", CHARGE_FIELDS, getpid(), getuid(), "none",
+		     3);
+}
+
+TEST_F(trace, attaching)
+{
+	uint32_t stdev, idev, hwpt, manual;
+	char name[64];
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, &hwpt, &idev));
+	ASSERT_EQ(0, t_hwpt_alloc(self->fd, idev, self->ioas, 0, &manual));
+	ASSERT_EQ(0, t_mock_replace(self->fd, stdev, manual, NULL));
+	EXPECT_EQ(ENOENT, t_mock_replace(self->fd, stdev, 99, NULL));
+	look_at(self->fd);
+	strcpy(name, word("iommufd-device:", "name="));
+	ASSERT_EQ(0, t_destroy(self->fd, stdev));
+	traced(_metadata);
+	EXPECT_EVENT(1, "attach", ATTACH_FIELDS, self->context, idev, name,
+		     self->ioas, hwpt, 0);
+	EXPECT_EVENT(1, "replace", ATTACH_FIELDS, self->context, idev, name,
+		     manual, manual, 0);
+	EXPECT_EVENT(1, "replace", ATTACH_FIELDS, self->context, idev, name, 99,
+		     0, -ENOENT);
+	EXPECT_EVENT(1, "detach", "context=%llu device=%u name=%s pasid=0",
+		     self->context, idev, name);
+}
+
+TEST_F(trace, accesses)
+{
+	unsigned int id;
+	uint32_t item, second;
+	int access;
+	char byte = 1;
+
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &second));
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 3 * T_PAGE,
+			      T_BASE));
+	ASSERT_EQ(0, t_create_access(self->fd, self->ioas,
+				     MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES,
+				     &access));
+	ASSERT_EQ(0, t_pin(self->fd, access, T_BASE, 2 * T_PAGE, self->buf,
+			   MOCK_FLAGS_ACCESS_WRITE, &item));
+	ASSERT_EQ(0, t_access_rw(self->fd, access, T_BASE + 5, &byte, 1,
+				 MOCK_ACCESS_RW_WRITE));
+	ASSERT_EQ(0, t_unpin(self->fd, access, item));
+	look_at(self->fd);
+	id = strtoul(word("iommufd-access:", "id="), NULL, 10);
+	ASSERT_EQ(0, t_access_replace(self->fd, access, second));
+	close(access);
+	traced(_metadata);
+	EXPECT_EVENT(1, "access_attach", "context=%llu access=%u ioas=%u result=0",
+		     self->context, id, self->ioas);
+	EXPECT_EVENT(1, "access_attach", "context=%llu access=%u ioas=%u result=0",
+		     self->context, id, second);
+	EXPECT_EVENT(1, "access_attach", "context=%llu access=%u ioas=0 result=0",
+		     self->context, id);
+	EXPECT_EVENT(1, "access_pin", ACCESS_FIELDS, self->context, id, T_BASE,
+		     2 * T_PAGE, 1);
+	EXPECT_EVENT(1, "access_unpin", ACCESS_FIELDS, self->context, id,
+		     T_BASE, 2 * T_PAGE, 0);
+	EXPECT_EVENT(1, "access_rw", ACCESS_FIELDS, self->context, id,
+		     T_BASE + 5, 1UL, 1);
+}
+
+TEST_F(trace, device_memory)
+{
+	uint32_t stdev;
+	int dmabuf;
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, NULL, NULL));
+	ASSERT_EQ(0, t_dmabuf(self->fd, 4 * T_PAGE, O_RDWR | O_CLOEXEC,
+			      &dmabuf));
+	ASSERT_EQ(0, t_map_file_at(self->fd, self->ioas, dmabuf, T_PAGE,
+				   2 * T_PAGE, T_BASE));
+	ASSERT_EQ(0, t_dmabuf_revoke(self->fd, dmabuf, true));
+	traced(_metadata);
+	EXPECT_EVENT(1, "map", MAP_FIELDS, self->ioas, T_BASE, 2 * T_PAGE, "rw",
+		     "dma-buf", T_PAGE, 0);
+	/* Present before the first window is there */
+	EXPECT_EVENT(1, "restore", "backing=dma-buf addr=0x%lx length=0x%lx windows=0 result=0",
+		     T_PAGE, 2 * T_PAGE);
+	EXPECT_EVENT(1, "revoke", "backing=dma-buf addr=0x%lx length=0x%lx windows=1",
+		     T_PAGE, 2 * T_PAGE);
+	/* A second time there is nothing to take. */
+	ASSERT_EQ(0, t_dmabuf_revoke(self->fd, dmabuf, true));
+	traced(_metadata);
+	EXPECT_EQ(1, events("revoke", ""));
+	close(dmabuf);
+}
+
 TEST_HARNESS_MAIN
