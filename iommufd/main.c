@@ -28,6 +28,7 @@
 #include "memory/pfnmap.h"
 #include "object/access.h"
 #include "object/ctx.h"
+#include "object/debugfs.h"
 #include "object/hwpt.h"
 #include "object/ioas.h"
 #include "test/test.h"
@@ -353,6 +354,7 @@ static int __init iofd_init(void)
 	int rc;
 
 	iofd_fault_init();
+	iofd_debugfs_init();
 	rc = iofd_cgroup_init();
 	if (rc)
 		goto err_fault;
@@ -384,6 +386,7 @@ err_user:
 err_cgroup:
 	iofd_cgroup_exit();
 err_fault:
+	iofd_debugfs_exit();
 	iofd_fault_exit();
 	return rc;
 }
@@ -397,6 +400,7 @@ static void __exit iofd_exit(void)
 	iofd_file_pages_exit();
 	iofd_user_pages_exit();
 	iofd_cgroup_exit();
+	iofd_debugfs_exit();
 	iofd_fault_exit();
 }
 

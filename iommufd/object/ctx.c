@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "object/container.h"
 #include "object/ctx.h"
+#include "object/debugfs.h"
 #include "object/ioas.h"
 
 /* Number of the newest context. */
@@ -45,6 +46,8 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
 	if (!ictx)
 		return NULL;
 	ictx->serial = atomic64_inc_return(&last_serial);
+	ictx->opener = task_tgid_nr(current);
+	get_task_comm(ictx->opener_comm, current->group_leader);
 	init_rwsem(&ictx->owner_rwsem);
 	ictx->file = file;
 	iofd_objects_init(&ictx->objects, ictx->serial);
@@ -52,6 +55,7 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
 	iofd_account_init(&ictx->account, ictx->serial, charge_mode);
 	spin_lock_init(&ictx->vfio_lock);
 	ictx->container = container;
+	iofd_debugfs_add(ictx);
 	return ictx;
 }
 
@@ -61,6 +65,7 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
  */
 void iofd_ctx_destroy(struct iommufd_ctx *ictx)
 {
+	iofd_debugfs_remove(ictx);
 	iofd_objects_fini(&ictx->objects);
 	WARN_ON(!xa_empty(&ictx->groups));
 	xa_destroy(&ictx->groups);

@@ -8,7 +8,9 @@
 #ifndef IOFD_OBJECT_CTX_H
 #define IOFD_OBJECT_CTX_H
 
+#include <linux/list.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
@@ -24,7 +26,11 @@ struct miscdevice;
 /**
  * struct iommufd_ctx - one open of the device node
  * @serial: its number, that of no other context since the module was loaded:
- *          what fdinfo and traces call it
+ *          what fdinfo, debugfs and traces call it
+ * @opener: process that opened it, by its ID in the initial PID namespace; may
+ *          be gone
+ * @opener_comm: and its name then
+ * @link: in the list of all contexts, see debugfs.c
  * @file: the file whose life is the context's; no reference
  * @objects: ID table
  * @groups: iommu_group ID to struct iommufd_group, for as long as a device of
@@ -41,6 +47,9 @@ struct miscdevice;
  */
 struct iommufd_ctx {
 	u64 serial;
+	pid_t opener;
+	char opener_comm[TASK_COMM_LEN];
+	struct list_head link;
 	struct file *file;
 	struct iofd_objects objects;
 	struct xarray groups;

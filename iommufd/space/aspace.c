@@ -98,6 +98,48 @@ void iofd_aspace_sums(const struct iofd_aspace *aspace,
 	};
 }
 
+static const char *const state_names[] = {
+	[IOFD_AREA_NEW] = "new",
+	[IOFD_AREA_RESERVED] = "reserved",
+	[IOFD_AREA_LIVE] = "live",
+	[IOFD_AREA_CLOSING] = "closing",
+	[IOFD_AREA_UNLOADING] = "unloading",
+};
+
+/**
+ * iofd_aspace_look_area - the first area that ends at or above an IOVA
+ * @aspace: address space
+ * @from: IOVA
+ * @look: out: what it is like at this moment, if there is one
+ *
+ * Return: 1; 0 if there is none; -EINTR a fatal signal came while somebody
+ * held the table.
+ */
+int iofd_aspace_look_area(struct iofd_aspace *aspace, unsigned long from,
+			  struct iofd_area_look *look)
+{
+	struct iofd_iova_node *node;
+	struct iofd_area *area;
+
+	if (down_read_killable(&aspace->iova_rwsem))
+		return -EINTR;
+	node = iofd_iova_used_first(&aspace->iova,
+				    (struct iofd_range){ from, ULONG_MAX });
+	area = iofd_area_of(node);
+	if (area)
+		*look = (struct iofd_area_look){
+			.range = area->node.range,
+			.state = state_names[area->state],
+			.backing = area->pages->source->name,
+			.addr = area->pages->addr + area->byte,
+			.prot = area->prot,
+			.pins = atomic_read(&area->pins),
+			.orphan = area->orphan,
+		};
+	up_read(&aspace->iova_rwsem);
+	return area ? 1 : 0;
+}
+
 /**
  * iofd_aspace_check_new - is there room for one more area?
  * @aspace: address space

@@ -193,7 +193,29 @@ struct iofd_aspace_sums {
 	unsigned int users;
 };
 
+/**
+ * struct iofd_area_look - an area, for people to read
+ * @range: its IOVAs
+ * @state: name of its state
+ * @backing: name of its memory's source
+ * @addr: address, or offset in the file, of its first byte
+ * @prot: IOMMU_READ, IOMMU_WRITE or both
+ * @pins: pins of in-kernel users
+ * @orphan: the address is no longer valid
+ */
+struct iofd_area_look {
+	struct iofd_range range;
+	const char *state;
+	const char *backing;
+	unsigned long addr;
+	int prot;
+	int pins;
+	bool orphan;
+};
+
 /* aspace.c */
+int iofd_aspace_look_area(struct iofd_aspace *aspace, unsigned long from,
+			  struct iofd_area_look *look);
 void iofd_aspace_look(struct iofd_aspace *aspace,
 		      struct iofd_aspace_info *info);
 void iofd_aspace_sums(const struct iofd_aspace *aspace,

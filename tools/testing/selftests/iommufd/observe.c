@@ -325,6 +325,227 @@ TEST_F(observe, many_objects)
 	EXPECT_EQ(4096, count(text, "iommufd-ioas:"));
 }
 
+/* Looking, against what it looks at */
+
+static void *read_fdinfo(void *arg)
+{
+	struct t_job *job = arg;
+	char path[64], buf[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", job->fd);
+	while (!t_stopped(job)) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || read(fd, buf, sizeof(buf)) <= 0)
+			t_wrong(job, "read fdinfo", errno);
+		if (fd >= 0)
+			close(fd);
+		job->done++;
+	}
+	return NULL;
+}
+
+static void *read_debugfs(void *arg)
+{
+	struct t_job *job = arg;
+	char buf[4096];
+	ssize_t got;
+	int fd;
+
+	while (!t_stopped(job)) {
+		fd = open(job->done & 1 ? DEBUGFS "/areas" :
+					  DEBUGFS "/contexts",
+			  O_RDONLY | O_CLOEXEC);
+		if (fd < 0) {
+			t_wrong(job, "open debugfs", errno);
+			break;
+		}
+		do {
+			got = read(fd, buf, sizeof(buf));
+		} while (got > 0 && !t_stopped(job));
+		if (got < 0)
+			t_wrong(job, "read debugfs", errno);
+		close(fd);
+		job->done++;
+	}
+	return NULL;
+}
+
+/* Everything comes and goes. Nothing may ever be held back by a reader. */
+static void *come_and_go(void *arg)
+{
+	struct t_job *job = arg;
+	uint32_t ioas, stdev, hwpt;
+	int access, err;
+
+	while (!t_stopped(job)) {
+		err = t_ioas_alloc(job->fd, &ioas);
+		if (!err)
+			err = t_map_at(job->fd, ioas, job->buf, 2 * T_PAGE,
+				       T_BASE);
+		if (!err)
+			err = t_mock(job->fd, ioas, &stdev, &hwpt, NULL);
+		if (!err)
+			err = t_create_access(job->fd, ioas, 0, &access);
+		if (err) {
+			t_wrong(job, "make", err);
+			break;
+		}
+		close(access);
+		err = t_destroy(job->fd, stdev);
+		if (err) {
+			t_wrong(job, "destroy the device", err);
+			break;
+		}
+		/* The automatic page table has gone with its device. */
+		if (t_destroy(job->fd, hwpt) != ENOENT)
+			t_wrong(job, "a page table stays", 0);
+		err = t_unmap(job->fd, ioas, T_BASE, 2 * T_PAGE, NULL);
+		if (!err)
+			err = t_destroy(job->fd, ioas);
+		if (err)
+			t_wrong(job, "destroy the IOAS", err);
+		job->done++;
+	}
+	return NULL;
+}
+
+static void *open_and_close(void *arg)
+{
+	struct t_job *job = arg;
+	uint32_t ioas;
+	int fd, err;
+
+	while (!t_stopped(job)) {
+		fd = t_open();
+		err = fd < 0 ? errno : t_ioas_alloc(fd, &ioas);
+		if (!err)
+			err = t_map_at(fd, ioas, job->buf, 2 * T_PAGE, T_BASE);
+		if (err)
+			t_wrong(job, "a context of its own", err);
+		close(fd);
+		job->done++;
+	}
+	return NULL;
+}
+
+TEST_F(observe, race)
+{
+	static const t_work_t work[] = {
+		read_fdinfo, read_debugfs, come_and_go, open_and_close,
+	};
+	struct t_job jobs[4];
+	bool stop = false;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		jobs[i] = (struct t_job){
+			.fd = self->fd, .buf = self->buf, .stop = &stop,
+		};
+	t_run(_metadata, work, jobs, 4);
+	look_at(self->fd);
+	EXPECT_LINE("iommufd-objects:\t1");
+	EXPECT_LINE("iommufd-pinned-bytes:\t0");
+}
+
+/* debugfs */
+
+static void check_root_only(struct __test_metadata *_metadata, const char *path)
+{
+	struct stat st;
+
+	ASSERT_EQ(0, stat(path, &st))
+		TH_LOG("%s: %m", path);
+	EXPECT_EQ(0400, st.st_mode & 07777);
+	EXPECT_EQ(0, st.st_uid);
+}
+
+TEST_F(observe, debugfs_contexts)
+{
+	static const int fds[2] = { 200, 201 };
+	int pass[2], status, sent[2];
+	uint64_t mine, left;
+	pid_t child;
+
+	check_root_only(_metadata, DEBUGFS "/contexts");
+	check_root_only(_metadata, DEBUGFS "/areas");
+
+	/* A child opens the node with a name of its own, hands it on, and goes. */
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM, 0, pass));
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		prctl(PR_SET_NAME, "who was here");
+		sent[0] = t_open();
+		sent[1] = open("/dev/null", O_RDONLY);
+		_exit(actor_send_fds(pass[0], sent, 2));
+	}
+	ASSERT_EQ(0, actor_receive_fds(pass[1], fds, 2));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	ASSERT_EQ(0, status);
+
+	ASSERT_EQ(0, prctl(PR_SET_NAME, "reader"));
+	mine = context_of(self->fd);
+	left = context_of(fds[0]);
+	ASSERT_NE(NULL, slurp(DEBUGFS "/contexts"));
+	EXPECT_LINE(CONTEXT_LINE, (unsigned long long)mine, getpid(), "observe",
+		    1);
+	EXPECT_LINE(CONTEXT_LINE, (unsigned long long)left, child,
+		    "who\\040was\\040here", 0);
+	close(fds[0]);
+	close(fds[1]);
+	close(pass[0]);
+	close(pass[1]);
+}
+
+TEST_F(observe, debugfs_areas)
+{
+	unsigned long long context = context_of(self->fd);
+	int memfd = t_memfd(4 * T_PAGE), access, i;
+	uint32_t second, item;
+	char line[64];
+
+	ASSERT_LE(0, memfd);
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, T_PAGE, T_BASE));
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &second));
+	/* The last page there is */
+	ASSERT_EQ(0, t_map(self->fd, second, self->buf, T_PAGE,
+			   &(uint64_t){ 0 - 2 * T_PAGE },
+			   IOMMU_IOAS_MAP_READABLE | T_FIXED));
+	ASSERT_EQ(0, t_map_file_at(self->fd, second, memfd, T_PAGE, 2 * T_PAGE,
+				   T_BASE));
+	ASSERT_EQ(0, t_create_access(self->fd, self->ioas,
+				     MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES,
+				     &access));
+	ASSERT_EQ(0, t_pin(self->fd, access, T_BASE, T_PAGE, self->buf, 0,
+			   &item));
+	ASSERT_NE(NULL, slurp(DEBUGFS "/areas"));
+	EXPECT_LINE(AREA_LINE, context, self->ioas, T_BASE,
+		    T_BASE + T_PAGE - 1, "rw", "user", (unsigned long)self->buf,
+		    1);
+	EXPECT_LINE(AREA_LINE, context, second, T_BASE, T_BASE + 2 * T_PAGE - 1,
+		    "rw", "file", T_PAGE, 0);
+	EXPECT_LINE(AREA_LINE, context, second, 0 - 2 * T_PAGE, 0 - T_PAGE - 1,
+		    "r-", "user", (unsigned long)self->buf, 0);
+	ASSERT_EQ(0, t_unpin(self->fd, access, item));
+	close(access);
+	close(memfd);
+
+	/* Each once and in order, also read in small pieces */
+	for (i = 0; i < 3000; i++)
+		ASSERT_EQ(0, t_map_at(self->fd, second, self->buf, T_PAGE,
+				      T_BASE + (i + 2) * 2 * T_PAGE));
+	ASSERT_NE(NULL, slurp_by(DEBUGFS "/areas", 777));
+	snprintf(line, sizeof(line), "context=%llu ioas=%u ", context, second);
+	EXPECT_EQ(3002, count(text, line));
+	for (i = 0; i < 3000; i++) {
+		snprintf(line, sizeof(line), "ioas=%u iova=0x%lx-", second,
+			 T_BASE + (i + 2) * 2 * T_PAGE);
+		ASSERT_EQ(1, count(text, line))
+			TH_LOG("%s", line);
+	}
+}
+
 /* Tracepoints, in a buffer of their own */
 
 static bool put(const char *path, const char *value)
