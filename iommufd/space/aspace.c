@@ -258,7 +258,8 @@ static int reserve_regions_locked(struct iofd_aspace *aspace,
 		if (rc == -EINVAL)	/* empty: nothing to keep free */
 			continue;
 		if (!rc)
-			rc = iofd_iova_reserve(&aspace->iova, range, owner);
+			rc = iofd_iova_reserve_for(&aspace->iova, range, owner,
+						   dev);
 		if (rc) {
 			if (rc == -EADDRINUSE)
 				dev_info_ratelimited(dev, "iommufd: the device reserves IOVA 0x%llx-0x%llx, where the address space has a mapping or an allowed range\n",

@@ -123,12 +123,17 @@ static void explain_reserved(struct iofd_aspace *aspace,
 			     struct iofd_range range)
 {
 	struct iofd_range reserved;
+	const struct device *dev;
 
 	if (!iofd_iova_reserved_first(&aspace->iova, range, &reserved))
 		return;
-	pr_info_ratelimited("%s[%d]: cannot map IOVA 0x%lx-0x%lx: 0x%lx-0x%lx is reserved for a device or outside of what its IOMMU can translate, see IOMMU_IOAS_IOVA_RANGES\n",
+	dev = iofd_iova_reserved_for(&aspace->iova, range);
+	pr_info_ratelimited("%s[%d]: cannot map IOVA 0x%lx-0x%lx: 0x%lx-0x%lx %s%s, see IOMMU_IOAS_IOVA_RANGES\n",
 			    current->comm, task_pid_nr(current), range.first,
-			    range.last, reserved.first, reserved.last);
+			    range.last, reserved.first, reserved.last,
+			    dev ? "is reserved for device " :
+				  "is beyond what the IOMMU translates",
+			    dev ? dev_name(dev) : "");
 }
 
 /* Find the IOVA range for a mapping as a whole. */

@@ -807,4 +807,145 @@ TEST_F(trace, device_memory)
 	close(dmabuf);
 }
 
+/* Messages */
+
+/* The kernel log from now on; each read is one line. */
+static int open_log(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+/* Does a line come that has all of this in it? Others are passed over. */
+static bool logged(int log, const char *one, const char *two)
+{
+	char line[2048];
+	ssize_t n;
+
+	for (;;) {
+		n = read(log, line, sizeof(line) - 1);
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n < 0)
+			return false;
+		line[n] = 0;
+		if (strstr(line, one) && strstr(line, two))
+			return true;
+	}
+}
+
+/*
+ * Expects that @what, done by this process, leaves a line. The log is limited to
+ * ten lines of a kind in five seconds, which another program may have used up.
+ */
+#define EXPECT_LOGGED(errno_, what, why)				\
+	do {								\
+		const char *why_ = why;					\
+		char me_[64];						\
+		bool seen_ = false;					\
+		int log_, try_;						\
+		snprintf(me_, sizeof(me_), "observe[%d]: ", getpid());	\
+		for (try_ = 0; !seen_ && try_ < 3; try_++) {		\
+			if (try_)					\
+				sleep(6);				\
+			log_ = open_log();				\
+			ASSERT_LE(0, log_);				\
+			ASSERT_EQ(errno_, what);			\
+			seen_ = logged(log_, me_, why_);		\
+			close(log_);					\
+		}							\
+		EXPECT_TRUE(seen_)					\
+			TH_LOG("not in the log: %s", why_);		\
+	} while (0)
+
+TEST_F(observe, message_limit)
+{
+	uint32_t stdev;
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, NULL, NULL));
+	ASSERT_EQ(0, t_drop_cap(CAP_IPC_LOCK));
+	ASSERT_EQ(0, t_memlock(2 * T_PAGE));
+	EXPECT_LOGGED(ENOMEM,
+		      t_map_at(self->fd, self->ioas, self->buf, 4 * T_PAGE,
+			       T_BASE),
+		      "pinning 16 KiB for device access exceeds RLIMIT_MEMLOCK (8 KiB, counted per user)");
+}
+
+TEST_F(observe, message_beyond)
+{
+	uint32_t stdev;
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, NULL, NULL));
+	EXPECT_LOGGED(EINVAL,
+		      t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
+			       T_BASE - T_PAGE),
+		      "is beyond what the IOMMU translates");
+}
+
+/* A real device whose interrupts are an IOVA range */
+TEST_F(observe, message_device)
+{
+	char path[300], node[300], line[400];
+	uint32_t id, hwpt;
+	int dev;
+
+	if (!find_pci(EDU_VENDOR, EDU_DEVICE, path, sizeof(path)) ||
+	    !find_cdev(path, node, sizeof(node))) {
+		ASSERT_EQ(NULL, getenv("VFIO_EDU"));
+		SKIP(return, "no edu for VFIO");
+	}
+	dev = open(node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, dev);
+	ASSERT_EQ(0, vfio_bind(dev, self->fd, &id));
+	ASSERT_EQ(0, vfio_attach(dev, self->ioas, &hwpt));
+	snprintf(line, sizeof(line),
+		 "0xfee00000-0xfeefffff is reserved for device %s,",
+		 strrchr(path, '/') + 1);
+	EXPECT_LOGGED(EINVAL,
+		      t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
+			       0xfee01000),
+		      line);
+	look_at(self->fd);
+	EXPECT_NE(NULL, strstr(text, strrchr(path, '/') + 1));
+	close(dev);
+}
+
+/* Device memory and ordinary memory in one range */
+TEST_F(observe, message_mixed)
+{
+	struct vfio_region_info region = {
+		.argsz = sizeof(region),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	char path[300], node[300];
+	uint32_t id;
+	char *va;
+	int dev;
+
+	if (!find_pci(EDU_VENDOR, EDU_DEVICE, path, sizeof(path)) ||
+	    !find_cdev(path, node, sizeof(node))) {
+		ASSERT_EQ(NULL, getenv("VFIO_EDU"));
+		SKIP(return, "no edu for VFIO");
+	}
+	dev = open(node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, dev);
+	ASSERT_EQ(0, vfio_bind(dev, self->fd, &id));
+	ASSERT_EQ(0, vfio_decode(dev, true));
+	ASSERT_EQ(0, t_call(dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+	va = t_alloc(4 * T_PAGE);
+	ASSERT_NE(NULL, va);
+	ASSERT_NE(MAP_FAILED, mmap(va, 2 * T_PAGE, PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_FIXED, dev, region.offset));
+	/* What is only mapped nobody looks at. */
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, NULL, NULL, NULL));
+	EXPECT_LOGGED(EFAULT,
+		      t_map_at(self->fd, self->ioas, va, 4 * T_PAGE, T_BASE),
+		      "only part of the range is device memory");
+	munmap(va, 4 * T_PAGE);
+	close(dev);
+}
+
 TEST_HARNESS_MAIN
