@@ -37,6 +37,9 @@ bench:
 	@$(B)/deps.sh kernel vm
 	@tools/iommufd/bench/run
 
+ctl:
+	@$(B)/ctl.sh
+
 kernel:
 	@$(B)/deps.sh kernel
 	@$(B)/kernel.sh $(or $(CONFIG),fast debug)
@@ -60,6 +63,6 @@ docs:
 clean:
 	@$(B)/clean.sh
 
-.PHONY: help demo test vm bench kernel driver modules check docs clean
+.PHONY: help demo test vm bench ctl kernel driver modules check docs clean
 
 endif
