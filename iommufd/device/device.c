@@ -50,6 +50,36 @@ static int check_msi_isolation(struct device *dev, struct iommu_group *group)
 	return 0;
 }
 
+/* A device of the group that a driver uses through the kernel's DMA API. */
+static int find_kernel_user(struct device *dev, void *arg)
+{
+	const struct device_driver *driver = READ_ONCE(dev->driver);
+	struct device **user = arg;
+
+	if (!driver || !dev_is_pci(dev) ||
+	    to_pci_driver(driver)->driver_managed_dma)
+		return 0;
+	*user = get_device(dev);
+	return 1;
+}
+
+/* Whoever is refused a device wants to know which other one is in the way. */
+static void explain_owner(struct device *dev, struct iommu_group *group)
+{
+	int id = iommu_group_id(group);
+	struct device *user = NULL;
+
+	iommu_group_for_each_dev(group, &user, find_kernel_user);
+	if (user)
+		dev_info_ratelimited(dev, "iommufd: cannot be given to user space: %s of the same IOMMU group %d is used by its driver %s\n",
+				     dev_name(user), id,
+				     dev_driver_string(user));
+	else
+		dev_info_ratelimited(dev, "iommufd: cannot be given to user space: another process or driver owns its IOMMU group %d\n",
+				     id);
+	put_device(user);
+}
+
 /**
  * iofd_device_bind - iommufd_device_bind() without a context reference
  * @ictx: context, which outlives the device
@@ -76,8 +106,11 @@ struct iommufd_device *iofd_device_bind(struct iommufd_ctx *ictx,
 	if (rc)
 		goto err_group;
 	rc = iommu_device_claim_dma_owner(dev, ictx);
-	if (rc)
+	if (rc) {
+		if (rc == -EPERM)
+			explain_owner(dev, igroup->group);
 		goto err_group;
+	}
 
 	idev = kzalloc_obj(*idev, GFP_KERNEL_ACCOUNT);
 	if (!idev) {
