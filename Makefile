@@ -29,6 +29,10 @@ test:
 	@$(B)/deps.sh kernel vm
 	@$(VM)/test
 
+test-clients:
+	@$(B)/deps.sh kernel vm clients
+	@tools/iommufd/clients/run
+
 vm:
 	@$(B)/deps.sh kernel vm
 	@$(VM)/shell
@@ -60,6 +64,6 @@ docs:
 clean:
 	@$(B)/clean.sh
 
-.PHONY: help demo test vm bench kernel driver modules check docs clean
+.PHONY: help demo test test-clients vm bench kernel driver modules check docs clean
 
 endif

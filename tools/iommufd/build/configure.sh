@@ -26,8 +26,9 @@ case $config in
 fast)    fragments=(common ours fast) ;;
 debug)   fragments=(common ours debug) ;;
 modules) fragments=(common ours fast modules) ;;
+clients) fragments=(common ours fast clients) ;;
 stock)   fragments=(common fast) ;;
-*) die "there is no configuration '$config': fast, debug, modules" ;;
+*) die "there is no configuration '$config': fast, debug, modules, clients" ;;
 esac
 
 mkdir -p "$build"
