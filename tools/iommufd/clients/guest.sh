@@ -58,14 +58,17 @@ until_gone()
 	wait "$2"
 }
 
-# fd_of <pid> <path>: the number of its first descriptor of this file.
+# fd_of <pid> <path>: the number of its first descriptor of this file, which may
+# be reached by the image's /dev.
 fd_of()
 {
 	for fd in /proc/"$1"/fd/*; do
-		if [ "$(readlink "$fd")" = "$2" ]; then
+		case $(readlink "$fd") in
+		"$2"|"$D$2")
 			echo "${fd##*/}"
 			return 0
-		fi
+			;;
+		esac
 	done
 	return 1
 }
@@ -102,7 +105,7 @@ nvme_container()
 {
 	/t/nvme-container /dev/vfio/vfio "$@" > $S/nvme-container.log 2>&1 || {
 		cat $S/nvme-container.log
-		fail "$(grep -m 1 -i 'wrong\|fail' $S/nvme-container.log)"
+		fail "$(grep -m 1 FAILED: $S/nvme-container.log)"
 		return 1
 	}
 	said=$(grep -c ok: $S/nvme-container.log)" things proven"
@@ -140,7 +143,7 @@ testpmd()
 	exec 9>&-
 	until_gone 60 $pid || fail "testpmd ended with status $?" || return 1
 	[ "${mib:-0}" -gt 0 ] || fail "no memory pinned through /dev/vfio/vfio" || return 1
-	grep -q "IOVA as 'VA'" $S/testpmd.log || fail "not in IOVA mode VA" || return 1
+	grep -q "IOVA mode 'VA'" $S/testpmd.log || fail "not in IOVA mode VA" || return 1
 	for p in 0 1; do
 		o=$((1 - p))
 		sent=$(stat $p TX-packets)

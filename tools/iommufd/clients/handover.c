@@ -22,7 +22,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const char *const modes[] = { "user", "process", "fd" };
+static const char *const modes[] = { "user", "process", "fd", NULL };
 
 static void set_mode(int fd, const char *name)
 {
@@ -32,10 +32,10 @@ static void set_mode(int fd, const char *name)
 		.op = IOMMU_OPTION_OP_SET,
 	};
 
-	while (strcmp(modes[cmd.val64], name)) {
-		if (++cmd.val64 == sizeof(modes) / sizeof(modes[0]))
-			error(1, 0, "there is no accounting mode '%s'", name);
-	}
+	while (modes[cmd.val64] && strcmp(modes[cmd.val64], name))
+		cmd.val64++;
+	if (!modes[cmd.val64])
+		error(1, 0, "there is no accounting mode '%s'", name);
 	if (ioctl(fd, IOMMU_OPTION, &cmd))
 		error(1, errno, "cannot set the accounting mode '%s'", name);
 }

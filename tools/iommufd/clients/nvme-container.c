@@ -8,7 +8,7 @@
  * Reads the first 4 MiB of the disk, whose content is known (make-disk.py), and
  * for each <name>@<sector> a MiB that a guest of that name has written there
  * (inner-init). Then takes the buffer away from the disk, and has it read
- * once more: what it could not reach must be as it was.
+ * once more: what it cannot reach must be as it was.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +53,7 @@ static int open_group(struct container *c)
 		return failed_errno("%s has no group", c->nvme.dev.bdf);
 	target[len] = 0;
 	number = strrchr(target, '/');
-	snprintf(path, sizeof(path), "/dev/vfio/%s", number ? number + 1 : target);
+	snprintf(path, sizeof(path), "/dev/vfio/%.32s", number ? number + 1 : target);
 	c->group = open(path, O_RDWR | O_CLOEXEC);
 	if (c->group < 0)
 		return failed_errno("cannot open %s", path);
@@ -92,7 +92,7 @@ static int open_container(struct container *c, const char *path)
 	return 0;
 }
 
-static int map(struct container *c, struct memory *mem, __u64 iova)
+static int map_memory(struct container *c, struct memory *mem, __u64 iova)
 {
 	struct vfio_iommu_type1_dma_map cmd = {
 		.argsz = sizeof(cmd),
@@ -108,7 +108,7 @@ static int map(struct container *c, struct memory *mem, __u64 iova)
 	return 0;
 }
 
-static int unmap(struct container *c, struct memory *mem)
+static int unmap_memory(struct container *c, struct memory *mem)
 {
 	struct vfio_iommu_type1_dma_unmap cmd = {
 		.argsz = sizeof(cmd),
@@ -129,7 +129,7 @@ static int start(struct container *c, const char *path)
 	if (vfio_find(&nvme_match, &c->nvme.dev) || open_container(c, path) ||
 	    memory_alloc(&c->queues, MEMORY_4K, HUGE_PAGE) ||
 	    memory_alloc(&c->buffer, MEMORY_4K, HUGE_PAGE) ||
-	    map(c, &c->queues, QUEUES_IOVA) || map(c, &c->buffer, BUFFER_IOVA) ||
+	    map_memory(c, &c->queues, QUEUES_IOVA) || map_memory(c, &c->buffer, BUFFER_IOVA) ||
 	    vfio_bus_master(&c->nvme.dev, true) ||
 	    nvme_start(&c->nvme, c->queues.va, QUEUES_IOVA))
 		return -1;
@@ -223,11 +223,11 @@ static int read_after_unmap(struct container *c, const char *unused)
 
 	(void)unused;
 	memset(c->buffer.va, 0x5a, c->buffer.size);
-	if (unmap(c, &c->buffer))
+	if (unmap_memory(c, &c->buffer))
 		return -1;
-	note("the next read must fail:");
-	if (!nvme_read(&c->nvme, 0, NVME_PAGE / SECTOR, BUFFER_IOVA))
-		return failed("the disk says it wrote to memory that is unmapped");
+	/* An emulated disk calls this a success, a real one an error. */
+	note("the disk may complain about the next read");
+	nvme_read(&c->nvme, 0, NVME_PAGE / SECTOR, BUFFER_IOVA);
 	for (i = 0; i < c->buffer.size; i++) {
 		if (c->buffer.va[i] != 0x5a)
 			return failed("byte %zu of unmapped memory changed", i);
@@ -240,7 +240,7 @@ static int stop(struct container *c, const char *unused)
 {
 	(void)unused;
 	if (nvme_stop(&c->nvme) || vfio_bus_master(&c->nvme.dev, false) ||
-	    unmap(c, &c->queues))
+	    unmap_memory(c, &c->queues))
 		return -1;
 	vfio_close(&c->nvme.dev);
 	if (ioctl(c->group, VFIO_GROUP_UNSET_CONTAINER))
