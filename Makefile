@@ -30,6 +30,10 @@ test:
 	@$(B)/deps.sh kernel vm
 	@$(VM)/test
 
+test-clients:
+	@$(B)/deps.sh kernel vm clients
+	@tools/iommufd/clients/run
+
 vm:
 	@$(B)/deps.sh kernel vm
 	@$(VM)/shell
@@ -41,6 +45,9 @@ soak:
 bench:
 	@$(B)/deps.sh kernel vm
 	@tools/iommufd/bench/run
+
+ctl:
+	@$(B)/ctl.sh
 
 kernel:
 	@$(B)/deps.sh kernel
@@ -65,6 +72,7 @@ docs:
 clean:
 	@$(B)/clean.sh
 
-.PHONY: help demo test vm soak bench kernel driver modules check docs clean
+.PHONY: help demo test test-clients vm soak bench ctl kernel driver modules check \
+	docs clean
 
 endif

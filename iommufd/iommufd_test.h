@@ -53,6 +53,10 @@ enum {
 
 	/* Additions of this driver's own */
 	IOMMU_TEST_OP_X_MD_CHECK_BLOCKED = 0x100,
+	IOMMU_TEST_OP_X_TRIGGER_PARTIAL_IOPF = 0x120,
+	IOMMU_TEST_OP_X_IOPF_COUNTS = 0x121,
+	IOMMU_TEST_OP_X_DEVICE_MSI = 0x110,
+	IOMMU_TEST_OP_X_MD_CHECK_PHYS = 0x111,
 };
 
 /* Page tables of the mock IOMMU */
@@ -90,7 +94,21 @@ enum {
 enum {
 	MOCK_FLAGS_DEVICE_NO_DIRTY = 1 << 0,
 	MOCK_FLAGS_DEVICE_PASID = 1 << 2,
+
+	/*
+	 * Additions of this driver's own: in one IOMMU group with all others of
+	 * the context that have the flag; MSIs are translated, through a window
+	 * as below, or through the small one
+	 */
+	MOCK_FLAGS_DEVICE_X_GROUP = 1 << 16,
+	MOCK_FLAGS_DEVICE_X_SW_MSI = 1 << 17,
+	MOCK_FLAGS_DEVICE_X_SW_MSI_SMALL = 1 << 18,
 };
+
+#define MOCK_MSI_START 0x7f000000UL
+#define MOCK_MSI_LENGTH 0x100000UL
+#define MOCK_MSI_SMALL_START 0x7e000000UL
+#define MOCK_MSI_SMALL_LENGTH 0x4000UL
 
 /* Number of words a nested page table, and a device, holds as its cache */
 enum {
@@ -136,13 +154,21 @@ enum {
  * @dirty: DIRTY, @id a HWPT: pretend writes by a device to the pages whose bits
  *	are set at uptr; returns how many
  * @check_iotlb: MD_CHECK_IOTLB, @id a nested HWPT: has this word this value
- * @trigger_iopf: TRIGGER_IOPF: a device asks for a page
+ * @trigger_iopf: TRIGGER_IOPF: a device asks for a page, the last of a group;
+ *	X_TRIGGER_PARTIAL_IOPF: for one that is not the last
+ * @iopf_counts: X_IOPF_COUNTS, @id a device: how many groups of page requests
+ *	it has sent, and how many answers of which code it was given
  * @check_dev_cache: DEV_CHECK_CACHE, @id a device: has this word this value
  * @trigger_vevent: TRIGGER_VEVENT: a device has an event to report
  * @pasid_attach: PASID_ATTACH, @id a device of MOCK_DOMAIN; returns the HWPT
  * @pasid_replace: PASID_REPLACE, likewise
  * @pasid_detach: PASID_DETACH, likewise
  * @pasid_check: PASID_CHECK_HWPT, likewise: is this attached; 0 is for nothing
+ * @device_msi: X_DEVICE_MSI, @id a device as ordinary ioctls name it: where does
+ *	it have to write its MSIs to that are to arrive at addr; translated is 0
+ *	if at addr itself
+ * @check_phys: X_MD_CHECK_PHYS, @id a HWPT: does iova lead to this physical
+ *	address (EIO if not)
  * @dmabuf_get: DMABUF_GET: make a dma-buf; the ioctl returns its descriptor
  * @dmabuf_revoke: DMABUF_REVOKE: take its memory away or give it back
  * @last: Its end is the smallest @size; has no other use
@@ -228,6 +254,12 @@ struct iommu_test_cmd {
 			__aligned_u64 addr;
 		} trigger_iopf;
 		struct {
+			__u32 out_groups;
+			__u32 out_success;
+			__u32 out_invalid;
+			__u32 out_failure;
+		} iopf_counts;
+		struct {
 			__u32 id;
 			__u32 cache;
 		} check_dev_cache;
@@ -249,6 +281,15 @@ struct iommu_test_cmd {
 			__u32 pasid;
 			__u32 hwpt_id;
 		} pasid_check;
+		struct {
+			__aligned_u64 addr;
+			__aligned_u64 iova;
+			__u32 translated;
+		} device_msi;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 phys;
+		} check_phys;
 		struct {
 			__u32 length;
 			__u32 open_flags;
@@ -400,6 +441,11 @@ IOMMU_TEST_AT(pasid_replace.pt_id, 20);
 IOMMU_TEST_AT(pasid_detach.pasid, 16);
 IOMMU_TEST_AT(pasid_check.pasid, 16);
 IOMMU_TEST_AT(pasid_check.hwpt_id, 20);
+IOMMU_TEST_AT(device_msi.addr, 16);
+IOMMU_TEST_AT(device_msi.iova, 24);
+IOMMU_TEST_AT(device_msi.translated, 32);
+IOMMU_TEST_AT(check_phys.iova, 16);
+IOMMU_TEST_AT(check_phys.phys, 24);
 IOMMU_TEST_AT(dmabuf_get.length, 16);
 IOMMU_TEST_AT(dmabuf_get.open_flags, 20);
 IOMMU_TEST_AT(dmabuf_revoke.dmabuf_fd, 16);

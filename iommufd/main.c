@@ -22,32 +22,40 @@
 
 #include "base/check.h"
 #include "device/device.h"
+#include "device/fault.h"
 #include "iommufd_test.h"
 #include "memory/cgroup.h"
 #include "memory/pages.h"
 #include "memory/pfnmap.h"
 #include "object/access.h"
 #include "object/ctx.h"
+#include "object/debugfs.h"
 #include "object/hwpt.h"
 #include "object/ioas.h"
+#include "object/mmap.h"
 #include "test/test.h"
+#include "trace.h"
 #include "vfio/vfio.h"
+#include "viommu/veventq.h"
+#include "viommu/hwqueue.h"
+#include "viommu/vdevice.h"
+#include "viommu/viommu.h"
 
 const struct iofd_object_type *const iofd_object_types[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_DEVICE] = &iofd_device_type,
 	[IOMMUFD_OBJ_HWPT_PAGING] = &iofd_hwpt_paging_type,
+	[IOMMUFD_OBJ_HWPT_NESTED] = &iofd_hwpt_nested_type,
 	[IOMMUFD_OBJ_IOAS] = &iofd_ioas_type,
 	[IOMMUFD_OBJ_ACCESS] = &iofd_access_type,
+	[IOMMUFD_OBJ_FAULT] = &iofd_fault_type,
+	[IOMMUFD_OBJ_VEVENTQ] = &iofd_veventq_type,
+	[IOMMUFD_OBJ_VIOMMU] = &iofd_viommu_type,
+	[IOMMUFD_OBJ_VDEVICE] = &iofd_vdevice_type,
+	[IOMMUFD_OBJ_HW_QUEUE] = &iofd_hw_queue_type,
 #ifdef CONFIG_IOMMUFD_TEST
 	[IOMMUFD_OBJ_SELFTEST] = &iofd_test_object_type,
 #endif
 };
-
-/* Known to the ABI, not to this driver yet: see the status table in README. */
-static int unsupported_ioctl(struct iofd_ucmd *ucmd)
-{
-	return -EOPNOTSUPP;
-}
 
 /**
  * struct ioctl_slot - one ioctl
@@ -63,13 +71,15 @@ struct ioctl_slot {
 	int (*handler)(struct iofd_ucmd *ucmd);
 };
 
-#define SLOT(name_, handler_, struct_, last_)				\
-	[IOMMUFD_CMD_##name_ - IOMMUFD_CMD_BASE] = {			\
+#define SLOT_AT(base_, name_, handler_, struct_, last_)			\
+	[IOMMUFD_CMD_##name_ - (base_)] = {				\
 		.cmd = IOMMU_##name_,					\
 		.size = sizeof(struct_),				\
 		.min_size = offsetofend(struct_, last_),		\
 		.handler = handler_,					\
 	}
+#define SLOT(name_, handler_, struct_, last_)				\
+	SLOT_AT(IOMMUFD_CMD_BASE, name_, handler_, struct_, last_)
 
 static const struct ioctl_slot ioctl_slots[] = {
 	SLOT(DESTROY, ctx_destroy_ioctl, struct iommu_destroy, id),
@@ -92,25 +102,25 @@ static const struct ioctl_slot ioctl_slots[] = {
 	     __reserved),
 	SLOT(GET_HW_INFO, device_get_hw_info_ioctl,
 	     struct iommu_hw_info, __reserved),
-	SLOT(HWPT_SET_DIRTY_TRACKING, unsupported_ioctl,
+	SLOT(HWPT_SET_DIRTY_TRACKING, hwpt_set_dirty_tracking_ioctl,
 	     struct iommu_hwpt_set_dirty_tracking, __reserved),
-	SLOT(HWPT_GET_DIRTY_BITMAP, unsupported_ioctl,
+	SLOT(HWPT_GET_DIRTY_BITMAP, hwpt_get_dirty_bitmap_ioctl,
 	     struct iommu_hwpt_get_dirty_bitmap, data),
-	SLOT(HWPT_INVALIDATE, unsupported_ioctl,
+	SLOT(HWPT_INVALIDATE, hwpt_invalidate_ioctl,
 	     struct iommu_hwpt_invalidate, __reserved),
-	SLOT(FAULT_QUEUE_ALLOC, unsupported_ioctl,
+	SLOT(FAULT_QUEUE_ALLOC, fault_queue_alloc_ioctl,
 	     struct iommu_fault_alloc, out_fault_fd),
 	SLOT(IOAS_MAP_FILE, ioas_map_file_ioctl,
 	     struct iommu_ioas_map_file, iova),
-	SLOT(VIOMMU_ALLOC, unsupported_ioctl, struct iommu_viommu_alloc,
+	SLOT(VIOMMU_ALLOC, viommu_alloc_ioctl, struct iommu_viommu_alloc,
 	     out_viommu_id),
-	SLOT(VDEVICE_ALLOC, unsupported_ioctl,
+	SLOT(VDEVICE_ALLOC, vdevice_alloc_ioctl,
 	     struct iommu_vdevice_alloc, virt_id),
 	SLOT(IOAS_CHANGE_PROCESS, ioas_change_process_ioctl,
 	     struct iommu_ioas_change_process, __reserved),
-	SLOT(VEVENTQ_ALLOC, unsupported_ioctl,
+	SLOT(VEVENTQ_ALLOC, veventq_alloc_ioctl,
 	     struct iommu_veventq_alloc, out_veventq_fd),
-	SLOT(HW_QUEUE_ALLOC, unsupported_ioctl,
+	SLOT(HW_QUEUE_ALLOC, hw_queue_alloc_ioctl,
 	     struct iommu_hw_queue_alloc, length),
 #ifdef CONFIG_IOMMUFD_TEST
 	[_IOC_NR(IOMMU_TEST_CMD) - IOMMUFD_CMD_BASE] = {
@@ -120,6 +130,14 @@ static const struct ioctl_slot ioctl_slots[] = {
 		.handler = iofd_test_ioctl,
 	},
 #endif
+};
+
+/* Additions to the ABI begin here, far from where Linux may go on. */
+#define X_BASE IOMMUFD_CMD_X_IOAS_UNMAP_DIRTY
+
+static const struct ioctl_slot x_ioctl_slots[] = {
+	SLOT_AT(X_BASE, X_IOAS_UNMAP_DIRTY, ioas_unmap_dirty_ioctl,
+		struct iommu_x_ioas_unmap_dirty, data),
 };
 
 /* Room for the largest struct, on the stack. */
@@ -145,16 +163,32 @@ union ioctl_buffer {
 	struct iommu_veventq_alloc veventq;
 	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_viommu_alloc viommu;
+	struct iommu_x_ioas_unmap_dirty unmap_dirty;
 #ifdef CONFIG_IOMMUFD_TEST
 	struct iommu_test_cmd test;
 #endif
 };
 
-static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+/* The slot for a number, which may be an empty one, or NULL. */
+static const struct ioctl_slot *find_slot(unsigned int nr)
+{
+	unsigned int n = ARRAY_SIZE(ioctl_slots);
+
+	if (nr - IOMMUFD_CMD_BASE < n)
+		return &ioctl_slots[array_index_nospec(nr - IOMMUFD_CMD_BASE,
+						       n)];
+	n = ARRAY_SIZE(x_ioctl_slots);
+	if (nr - X_BASE < n)
+		return &x_ioctl_slots[array_index_nospec(nr - X_BASE, n)];
+	return NULL;
+}
+
+static long dispatch(struct iommufd_ctx *ictx, unsigned int cmd,
+		     unsigned long arg)
 {
 	union ioctl_buffer buffer;
 	struct iofd_ucmd ucmd = {
-		.ctx = file->private_data,
+		.ctx = ictx,
 		.ubuffer = (void __user *)arg,
 		.cmd = &buffer,
 	};
@@ -164,15 +198,14 @@ static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	/* Below are the numbers of VFIO. */
 	if (nr < IOMMUFD_CMD_BASE)
-		return iofd_container_ioctl(ucmd.ctx, cmd, arg);
-	if (nr - IOMMUFD_CMD_BASE >= ARRAY_SIZE(ioctl_slots))
+		return iofd_container_ioctl(ictx, cmd, arg);
+	slot = find_slot(nr);
+	if (!slot)
 		return -ENOTTY;
 
 	if (get_user(ucmd.user_size, (u32 __user *)ucmd.ubuffer))
 		return -EFAULT;
 
-	slot = &ioctl_slots[array_index_nospec(nr - IOMMUFD_CMD_BASE,
-					       ARRAY_SIZE(ioctl_slots))];
 	/* An empty slot has the value 0, which is no command of this number. */
 	if (slot->cmd != cmd)
 		return -ENOTTY;
@@ -183,6 +216,15 @@ static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (rc)
 		return rc;
 	return slot->handler(&ucmd);
+}
+
+static long iofd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct iommufd_ctx *ictx = file->private_data;
+	long rc = dispatch(ictx, cmd, arg);
+
+	trace_iommufd_ioctl(ictx->serial, cmd, rc);
+	return rc;
 }
 
 /* Accounting mode of new contexts, by name. */
@@ -320,12 +362,18 @@ static void iofd_show_fdinfo(struct seq_file *m, struct file *file)
 	iofd_ctx_show(m, file->private_data);
 }
 
+static int iofd_file_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return iofd_mmap(file->private_data, vma);
+}
+
 const struct file_operations iofd_fops = {
 	.owner = THIS_MODULE,
 	.open = iofd_open,
 	.release = iofd_release,
 	.unlocked_ioctl = iofd_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = iofd_file_mmap,
 	.show_fdinfo = iofd_show_fdinfo,
 };
 
@@ -342,6 +390,7 @@ static int __init iofd_init(void)
 	int rc;
 
 	iofd_fault_init();
+	iofd_debugfs_init();
 	rc = iofd_cgroup_init();
 	if (rc)
 		goto err_fault;
@@ -373,6 +422,7 @@ err_user:
 err_cgroup:
 	iofd_cgroup_exit();
 err_fault:
+	iofd_debugfs_exit();
 	iofd_fault_exit();
 	return rc;
 }
@@ -386,6 +436,7 @@ static void __exit iofd_exit(void)
 	iofd_file_pages_exit();
 	iofd_user_pages_exit();
 	iofd_cgroup_exit();
+	iofd_debugfs_exit();
 	iofd_fault_exit();
 }
 
@@ -395,8 +446,6 @@ module_exit(iofd_exit);
 MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 MODULE_IMPORT_NS("IOMMUFD");
 MODULE_IMPORT_NS("DMA_BUF");
-#ifdef CONFIG_IOMMUFD_TEST
 MODULE_IMPORT_NS("GENERIC_PT_IOMMU");
-#endif
 MODULE_DESCRIPTION("I/O address spaces and device attachment for user space");
 MODULE_LICENSE("GPL");

@@ -50,10 +50,12 @@
  * struct reservation - a range nobody may map
  * @node: link in the reserved tree, with the range
  * @owner: who gives it back; only compared
+ * @dev: for which device, for people; NULL: not for a device
  */
 struct reservation {
 	struct interval_tree_node node;
 	const void *owner;
+	const struct device *dev;
 };
 
 /**
@@ -238,16 +240,17 @@ void iofd_iova_unuse(struct iofd_iova *iova, struct iofd_iova_node *node)
 }
 
 /**
- * iofd_iova_reserve - forbid a range on behalf of an owner
+ * iofd_iova_reserve_for - forbid a range on behalf of a device
  * @iova: the sets
  * @range: what nobody may map; may overlap other reservations
  * @owner: names the reservation for iofd_iova_unreserve()
+ * @dev: device, which outlives the reservation, or NULL
  *
  * Return: 0; -EADDRINUSE if the range meets a used one or the allowed list;
  * -ENOMEM.
  */
-int iofd_iova_reserve(struct iofd_iova *iova, struct iofd_range range,
-		      const void *owner)
+int iofd_iova_reserve_for(struct iofd_iova *iova, struct iofd_range range,
+			  const void *owner, const struct device *dev)
 {
 	struct reservation *res;
 
@@ -262,8 +265,23 @@ int iofd_iova_reserve(struct iofd_iova *iova, struct iofd_range range,
 	res->node.start = range.first;
 	res->node.last = range.last;
 	res->owner = owner;
+	res->dev = dev;
 	interval_tree_insert(&res->node, &iova->reserved);
 	return 0;
+}
+
+/**
+ * iofd_iova_reserve - forbid a range on behalf of an owner
+ * @iova: the sets
+ * @range: what nobody may map; may overlap other reservations
+ * @owner: names the reservation for iofd_iova_unreserve()
+ *
+ * Return: as iofd_iova_reserve_for().
+ */
+int iofd_iova_reserve(struct iofd_iova *iova, struct iofd_range range,
+		      const void *owner)
+{
+	return iofd_iova_reserve_for(iova, range, owner, NULL);
 }
 
 /**
@@ -317,6 +335,22 @@ bool iofd_iova_reserved_first(const struct iofd_iova *iova,
 		return false;
 	*found = (struct iofd_range){ node->start, node->last };
 	return true;
+}
+
+/**
+ * iofd_iova_reserved_for - the device of the range iofd_iova_reserved_first() finds
+ * @iova: the sets
+ * @range: where to look
+ *
+ * Return: device, good as long as its reservation; NULL if it was not made for
+ * one, or there is none.
+ */
+const struct device *iofd_iova_reserved_for(const struct iofd_iova *iova,
+					    struct iofd_range range)
+{
+	struct interval_tree_node *node = first_in(reserved_of(iova), range);
+
+	return node ? container_of(node, struct reservation, node)->dev : NULL;
 }
 
 /**

@@ -27,6 +27,8 @@
 
 #include "base/range.h"
 
+struct device;
+
 /**
  * struct iofd_iova_node - one used range, embedded in its user
  * @rb: link in the used tree
@@ -75,12 +77,17 @@ static inline bool iofd_iova_used_empty(const struct iofd_iova *iova)
 /* reserved */
 int iofd_iova_reserve(struct iofd_iova *iova, struct iofd_range range,
 		      const void *owner);
+int iofd_iova_reserve_for(struct iofd_iova *iova, struct iofd_range range,
+			  const void *owner, const struct device *dev);
 void iofd_iova_unreserve(struct iofd_iova *iova, const void *owner);
 bool iofd_iova_is_reserved(const struct iofd_iova *iova,
 			   struct iofd_range range);
 /* The reserved range with the lowest first address that meets @range. */
 bool iofd_iova_reserved_first(const struct iofd_iova *iova,
 			      struct iofd_range range, struct iofd_range *found);
+/* The device it was made for, NULL: none, or nothing is reserved there. */
+const struct device *iofd_iova_reserved_for(const struct iofd_iova *iova,
+					    struct iofd_range range);
 /*
  * The first gap between reserved ranges that has a value at or above @from,
  * cut off below @from; false when there is none.  Adjacent reserved ranges

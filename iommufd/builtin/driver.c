@@ -3,16 +3,19 @@
  * DOC: helpers for IOMMU drivers
  *
  * IOMMU drivers are built in, also where the rest of iommufd is a module, so
- * what they call is built in too.  Nothing here may refer to the module.
- *
- * vIOMMU objects cannot be made yet: no driver can hold a vIOMMU, a vDEVICE or
- * a hardware queue, and what needs one answers as for "there is none".
+ * what they call is built in too.  Nothing here may refer to the module: from
+ * its headers come structures, not functions.
  */
 #include <linux/export.h>
 #include <linux/iommufd.h>
+#include <linux/maple_tree.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 
 #include "../iommu-priv.h"
+#include "device/device.h"
+#include "object/ctx.h"
+#include "object/mmap.h"
 
 /**
  * _iommufd_object_depend - make one object depend on another of its type
@@ -21,9 +24,10 @@
  *
  * IOMMU_DESTROY of @obj_depended answers EBUSY until
  * _iommufd_object_undepend().  Drivers call the typed macros in
- * linux/iommufd.h.
+ * linux/iommufd.h, under a lock that their destroy of @obj_depended takes too.
  *
- * Return: 0; -EINVAL for the same object or two types.
+ * Return: 0; -EINVAL for the same object or two types; -ENOENT @obj_depended
+ * is being destroyed.
  */
 int _iommufd_object_depend(struct iommufd_object *obj_dependent,
 			   struct iommufd_object *obj_depended)
@@ -31,8 +35,7 @@ int _iommufd_object_depend(struct iommufd_object *obj_dependent,
 	if (obj_dependent == obj_depended ||
 	    obj_dependent->type != obj_depended->type)
 		return -EINVAL;
-	refcount_inc(&obj_depended->users);
-	return 0;
+	return refcount_inc_not_zero(&obj_depended->users) ? 0 : -ENOENT;
 }
 EXPORT_SYMBOL_NS_GPL(_iommufd_object_depend, "IOMMUFD");
 
@@ -54,33 +57,66 @@ EXPORT_SYMBOL_NS_GPL(_iommufd_object_undepend, "IOMMUFD");
 /**
  * _iommufd_alloc_mmap - register a region that user space may mmap
  * @ictx: context
- * @owner: object the region belongs to
- * @mmio_addr: physical address
- * @length: number of bytes
- * @offset: out: offset for mmap
+ * @owner: object the region belongs to; a region can be mapped only once it is
+ *         published, and keeps it from being destroyed while it is mapped
+ * @mmio_addr: physical address, in whole pages
+ * @length: number of bytes, in whole pages
+ * @offset: out: offset for mmap, in whole pages, never 0
  *
- * Return: -EOPNOTSUPP: not part of this driver yet.
+ * Context: process context, may sleep.
+ *
+ * Return: 0; -EINVAL not in whole pages, or beyond the end of memory; -ENOMEM;
+ * -EBUSY no room for the offset.
  */
 int _iommufd_alloc_mmap(struct iommufd_ctx *ictx, struct iommufd_object *owner,
 			phys_addr_t mmio_addr, size_t length,
 			unsigned long *offset)
 {
-	return -EOPNOTSUPP;
+	struct iofd_mmap *region;
+	phys_addr_t end;
+	int rc;
+
+	if (!length || !PAGE_ALIGNED(mmio_addr) || !PAGE_ALIGNED(length) ||
+	    check_add_overflow(mmio_addr, length, &end))
+		return -EINVAL;
+
+	region = kzalloc_obj(*region, GFP_KERNEL_ACCOUNT);
+	if (!region)
+		return -ENOMEM;
+	region->owner = owner;
+	region->phys = mmio_addr;
+	region->length = length;
+
+	/*
+	 * Offset 0 stays free: drivers take it for "no region".  Nobody can
+	 * map the region before @owner is published.
+	 */
+	rc = mtree_alloc_range(&ictx->mmaps, &region->offset, region, length,
+			       PAGE_SIZE, LONG_MAX, GFP_KERNEL_ACCOUNT);
+	if (rc) {
+		kfree(region);
+		return rc;
+	}
+	*offset = region->offset;
+	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(_iommufd_alloc_mmap, "IOMMUFD");
 
 /**
  * _iommufd_destroy_mmap - undo _iommufd_alloc_mmap()
  * @ictx: context
- * @owner: object the region belongs to
+ * @owner: object the region belongs to, never published or being destroyed
  * @offset: offset of the region
  *
- * No region can be registered yet, so any call is a bug of its caller.
+ * Context: process context, may sleep.
  */
 void _iommufd_destroy_mmap(struct iommufd_ctx *ictx,
 			   struct iommufd_object *owner, unsigned long offset)
 {
-	WARN_ON_ONCE(1);
+	struct iofd_mmap *region = mtree_erase(&ictx->mmaps, offset);
+
+	WARN_ON_ONCE(!region || region->owner != owner);
+	kfree(region);
 }
 EXPORT_SYMBOL_NS_GPL(_iommufd_destroy_mmap, "IOMMUFD");
 
@@ -88,11 +124,11 @@ EXPORT_SYMBOL_NS_GPL(_iommufd_destroy_mmap, "IOMMUFD");
  * iommufd_vdevice_to_device - the physical device of a vDEVICE
  * @vdev: vDEVICE
  *
- * Return: NULL: vDEVICEs are not part of this driver yet.
+ * Return: device, which stays bound as long as @vdev exists.
  */
 struct device *iommufd_vdevice_to_device(struct iommufd_vdevice *vdev)
 {
-	return NULL;
+	return vdev->idev->dev;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_vdevice_to_device, "IOMMUFD");
 
@@ -102,66 +138,47 @@ EXPORT_SYMBOL_NS_GPL(iommufd_vdevice_to_device, "IOMMUFD");
  *          result under it only
  * @vdev_id: ID of the device in the guest
  *
- * Return: NULL: vDEVICEs are not part of this driver yet.
+ * Return: device, or NULL if @viommu has no complete vDEVICE of this ID.
  */
 struct device *iommufd_viommu_find_dev(struct iommufd_viommu *viommu,
 				       unsigned long vdev_id)
 {
+	struct iommufd_vdevice *vdev;
+
 	lockdep_assert_held(&viommu->vdevs.xa_lock);
-	return NULL;
+
+	vdev = xa_load(&viommu->vdevs, vdev_id);
+	return vdev ? vdev->idev->dev : NULL;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_find_dev, "IOMMUFD");
 
 /**
  * iommufd_viommu_get_vdev_id - the ID of a device in the guest
- * @viommu: vIOMMU
+ * @viommu: vIOMMU; not under the xa_lock of viommu->vdevs
  * @dev: device
  * @vdev_id: out: ID of the device in the guest
  *
- * Return: -ENOENT: vDEVICEs are not part of this driver yet.
+ * Return: 0; -ENOENT @dev has no vDEVICE on @viommu that is complete.
  */
 int iommufd_viommu_get_vdev_id(struct iommufd_viommu *viommu,
 			       struct device *dev, unsigned long *vdev_id)
 {
-	return -ENOENT;
+	struct iommufd_vdevice *vdev;
+	unsigned long id;
+	int rc = -ENOENT;
+
+	xa_lock(&viommu->vdevs);
+	xa_for_each(&viommu->vdevs, id, vdev) {
+		if (vdev->idev->dev == dev) {
+			*vdev_id = id;
+			rc = 0;
+			break;
+		}
+	}
+	xa_unlock(&viommu->vdevs);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_get_vdev_id, "IOMMUFD");
-
-/**
- * iommufd_viommu_report_event - hand an event to user space
- * @viommu: vIOMMU
- * @type: type of event queue
- * @event_data: the event
- * @data_len: number of bytes
- *
- * Return: -EOPNOTSUPP: no queue of this type, since event queues are not part
- * of this driver yet.
- */
-int iommufd_viommu_report_event(struct iommufd_viommu *viommu,
-				enum iommu_veventq_type type, void *event_data,
-				size_t data_len)
-{
-	return -EOPNOTSUPP;
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_viommu_report_event, "IOMMUFD");
-
-#ifdef CONFIG_IRQ_MSI_IOMMU
-/**
- * iommufd_sw_msi - map an MSI page for a device behind an iommufd domain
- * @domain: domain of the device's group
- * @desc: MSI descriptor
- * @msi_addr: physical address of the MSI page
- *
- * Return: -EOPNOTSUPP: not part of this driver yet.  Platforms that translate
- * MSIs (Arm) cannot use interrupts of attached devices until then.
- */
-int iommufd_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
-		   phys_addr_t msi_addr)
-{
-	return -EOPNOTSUPP;
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_sw_msi, "IOMMUFD");
-#endif
 
 MODULE_DESCRIPTION("iommufd helpers for IOMMU drivers");
 MODULE_LICENSE("GPL");

@@ -19,9 +19,19 @@
  * that a driver which goes back and forth does not pin anew each time; it
  * moves to where the next bit is.
  *
- * Setting bits has no result.  A page of the bitmap that can not be written
- * is remembered instead, and iova_bitmap_for_each() returns -EFAULT for it:
- * the dirty state may be lost, but user space gets to know.
+ * Setting bits has no result, and who sets one may have cleared the record
+ * that it was made from.  So iova_bitmap_for_each() pins first: it goes through
+ * the range one window after the other, and what a window stands for is
+ * harvested only when all of the window can be written.  At one that can not it
+ * stops with -EFAULT, and the record of that window and of all behind it is
+ * untouched.
+ *
+ * The record of one large IOPTE may belong to two windows, though, and reading
+ * the first part of it forgets the second.  A window is therefore cut at the
+ * IOVA with the largest alignment that lies in it, so that IOPTEs up to half of
+ * what a window covers (32 GiB where a bit stands for 4 KiB) are never parted.
+ * Of one that is larger still the bits behind the cut are set in a window that
+ * moves; if that fails it is remembered and answered with -EFAULT too.
  *
  * Always built in: IOMMU drivers call it, also when iommufd is a module.
  *
@@ -61,7 +71,7 @@
  * @start: user address of the page in which the bitmap begins
  * @offset: of the first byte of the bitmap in that page
  * @nr_pages: user pages that the bitmap touches
- * @lost: bits were to be set that could not be written
+ * @lost: bits beyond the window were to be set and could not be
  * @window_first: first page of the window
  * @window_nr: pinned pages, 0: no window
  * @window_size: slots in @pages
@@ -210,7 +220,8 @@ static void page_set_bits(struct page *page, unsigned int first,
  * @length: bytes
  *
  * Sets every bit that the range touches.  What lies outside of the bitmap is
- * ignored; what can not be written is reported by iova_bitmap_for_each().
+ * ignored.  Of what lies beyond the part that iova_bitmap_for_each() asked for,
+ * it reports what can not be written.
  *
  * Context: may sleep (pins pages of the current process).
  */
@@ -250,28 +261,77 @@ void iova_bitmap_set(struct iova_bitmap *bitmap, unsigned long iova,
 }
 EXPORT_SYMBOL_NS_GPL(iova_bitmap_set, "IOMMUFD");
 
+/* Pin as many pages as there is room for from @first on, or none. */
+static bool window_pin_all(struct iova_bitmap *bitmap, unsigned long first)
+{
+	return window_pin(bitmap, first) &&
+	       bitmap->window_nr == min(bitmap->window_size,
+					bitmap->nr_pages - first);
+}
+
+/*
+ * The last IOVA to harvest with the window, whose first page has the bit number
+ * @bit, which stands for @iova.
+ */
+static unsigned long window_last(const struct iova_bitmap *bitmap,
+				 unsigned long iova, unsigned long bit)
+{
+	unsigned long byte = bitmap->offset + bit / BITS_PER_BYTE;
+	unsigned long bits = bitmap->window_nr * BITS_PER_PAGE -
+			     offset_in_page(byte) * BITS_PER_BYTE -
+			     bit % BITS_PER_BYTE;
+	unsigned long next;
+
+	if (bitmap->last_bit - bit < bits)
+		return bitmap->last;
+	next = bitmap->first + ((bit + bits) << bitmap->shift);
+	/* The highest bit they differ in is set in @next, and not in @iova. */
+	return round_down(next, 1UL << __fls(next ^ iova)) - 1;
+}
+
+static int harvest_windows(struct iova_bitmap *bitmap, void *opaque,
+			   iova_bitmap_fn_t fn)
+{
+	unsigned long iova = bitmap->first, bit, byte, last;
+	int ret;
+
+	bitmap->lost = false;
+	for (;;) {
+		bit = (iova - bitmap->first) >> bitmap->shift;
+		byte = bitmap->offset + bit / BITS_PER_BYTE;
+		if (!window_pin_all(bitmap, byte >> PAGE_SHIFT))
+			return -EFAULT;
+		last = window_last(bitmap, iova, bit);
+		ret = fn(bitmap, iova, last - iova + 1, opaque);
+		if (!ret && bitmap->lost)
+			ret = -EFAULT;
+		if (ret || last == bitmap->last)
+			return ret;
+		iova = last + 1;
+		cond_resched();
+	}
+}
+
 /**
  * iova_bitmap_for_each - harvest the range of the bitmap
  * @bitmap: the object
  * @opaque: handed to @fn
- * @fn: called for parts of the range that cover all of it in ascending order,
- *	today for the whole at once; reports by iova_bitmap_set()
+ * @fn: called for parts of the range, in ascending order, whose bits can be
+ *	written; reports by iova_bitmap_set()
  *
  * Context: may sleep.
  * Return: what @fn returned if that is not 0; -EFAULT if part of the user
- * memory could not be written, so that its bits are lost; else 0.
+ * memory can not be written: then @fn was called for no range from that part
+ * on; else 0.
  */
 int iova_bitmap_for_each(struct iova_bitmap *bitmap, void *opaque,
 			 iova_bitmap_fn_t fn)
 {
 	int ret = 0;
 
-	bitmap->lost = false;
 	if (bitmap->length)
-		ret = fn(bitmap, bitmap->first, bitmap->length, opaque);
+		ret = harvest_windows(bitmap, opaque, fn);
 	window_unpin(bitmap);
-	if (!ret && bitmap->lost)
-		ret = -EFAULT;
 	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(iova_bitmap_for_each, "IOMMUFD");

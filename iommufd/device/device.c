@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pci-ats.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -27,14 +28,31 @@ static void device_object_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_device *idev = iofd_device_of(obj);
 
-	WARN_ON(!list_empty(&idev->attached));
+	/*
+	 * Left attached, the device would keep using page tables that are
+	 * going to be freed.
+	 */
+	WARN_ON(iofd_device_detach_all(idev));
 	iommu_device_release_dma_owner(idev->dev);
 	iofd_group_put(idev->igroup);
+}
+
+/* Without the group's lock, which is held while memory is pinned. */
+static void device_show(struct seq_file *m, struct iommufd_object *obj)
+{
+	struct iommufd_device *idev = iofd_device_of(obj);
+
+	seq_printf(m, "iommufd-device:\tid=%u name=", obj->id);
+	seq_escape(m, dev_name(idev->dev), " \t\n\\");
+	seq_printf(m, " group=%d hwpt=%u\n",
+		   iommu_group_id(idev->igroup->group),
+		   READ_ONCE(idev->hwpt_id));
 }
 
 const struct iofd_object_type iofd_device_type = {
 	.name = "device",
 	.destroy = device_object_destroy,
+	.show = device_show,
 };
 
 /* Can the device's MSIs be told from those of others? */
@@ -48,6 +66,36 @@ static int check_msi_isolation(struct device *dev, struct iommu_group *group)
 	}
 	dev_warn(dev, "iommufd: interrupts are not isolated; allowed by allow_unsafe_interrupts\n");
 	return 0;
+}
+
+/* A device of the group that a driver uses through the kernel's DMA API. */
+static int find_kernel_user(struct device *dev, void *arg)
+{
+	const struct device_driver *driver = READ_ONCE(dev->driver);
+	struct device **user = arg;
+
+	if (!driver || !dev_is_pci(dev) ||
+	    to_pci_driver(driver)->driver_managed_dma)
+		return 0;
+	*user = get_device(dev);
+	return 1;
+}
+
+/* Whoever is refused a device wants to know which other one is in the way. */
+static void explain_owner(struct device *dev, struct iommu_group *group)
+{
+	int id = iommu_group_id(group);
+	struct device *user = NULL;
+
+	iommu_group_for_each_dev(group, &user, find_kernel_user);
+	if (user)
+		dev_info_ratelimited(dev, "iommufd: cannot be given to user space: %s of the same IOMMU group %d is used by its driver %s\n",
+				     dev_name(user), id,
+				     dev_driver_string(user));
+	else
+		dev_info_ratelimited(dev, "iommufd: cannot be given to user space: another process or driver owns its IOMMU group %d\n",
+				     id);
+	put_device(user);
 }
 
 /**
@@ -76,8 +124,11 @@ struct iommufd_device *iofd_device_bind(struct iommufd_ctx *ictx,
 	if (rc)
 		goto err_group;
 	rc = iommu_device_claim_dma_owner(dev, ictx);
-	if (rc)
+	if (rc) {
+		if (rc == -EPERM)
+			explain_owner(dev, igroup->group);
 		goto err_group;
+	}
 
 	idev = kzalloc_obj(*idev, GFP_KERNEL_ACCOUNT);
 	if (!idev) {
@@ -92,7 +143,6 @@ struct iommufd_device *iofd_device_bind(struct iommufd_ctx *ictx,
 	idev->ctx = ictx;
 	idev->dev = dev;
 	idev->igroup = igroup;
-	INIT_LIST_HEAD(&idev->attached);
 	idev->enforce_coherency =
 		device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 
@@ -109,12 +159,31 @@ err_group:
 	return ERR_PTR(rc);
 }
 
+/*
+ * The device's vDEVICE goes before it.  If a DESTROY is faster, the end of the
+ * device waits for it, since the vDEVICE has a borrow of the device.
+ */
+static void end_vdevice(struct iommufd_device *idev)
+{
+	struct iofd_objects *objects = &idev->ctx->objects;
+	struct iommufd_object *obj = NULL;
+
+	mutex_lock(&idev->igroup->lock);
+	idev->unbinding = true;
+	if (idev->vdev && iofd_object_close(objects, &idev->vdev->obj))
+		obj = &idev->vdev->obj;
+	mutex_unlock(&idev->igroup->lock);
+	if (obj)
+		iofd_object_entomb(objects, obj);
+}
+
 /**
  * iofd_device_unbind - undo iofd_device_bind()
  * @idev: device that is attached to nothing
  */
 void iofd_device_unbind(struct iommufd_device *idev)
 {
+	end_vdevice(idev);
 	iofd_object_destroy(&idev->ctx->objects, &idev->obj);
 }
 
@@ -149,10 +218,12 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, "IOMMUFD");
 
 /**
  * iommufd_device_unbind - take a device back from its context
- * @idev: device that is attached to nothing; ended
+ * @idev: device that is attached to nothing, with no PASID; ended
  *
- * Waits for ioctls that use the device, up to a minute.  With the last device
- * the group returns to its default domain.
+ * What is attached nevertheless is detached, with a warning.
+ *
+ * Ends its vDEVICE, if it has one, and waits for ioctls that use the device, up
+ * to a minute.  With the last device the group returns to its default domain.
  *
  * Context: process context, may sleep; no other call on @idev runs.
  */

@@ -8,35 +8,44 @@
 #ifndef IOFD_DEVICE_FAULT_H
 #define IOFD_DEVICE_FAULT_H
 
+#include <linux/container_of.h>
 #include <linux/iommu.h>
+#include <linux/xarray.h>
 
-struct iofd_fault;
+#include "builtin/msi.h"
+#include "object/object.h"
+#include "object/queue.h"
+
+struct iofd_ucmd;
 struct iommufd_device;
 struct iommufd_hw_pagetable;
 
 /**
- * struct iofd_attach_handle - one attachment, as the IOMMU core knows it
- * @handle: the core's; handle.domain->iommufd_hwpt is the page table
- * @idev: the device that made the attachment: what faults are reported for
- *
- * A fresh one for each attach and replace.  Faults point to it, so it is freed
- * only after iofd_fault_answer().
+ * struct iofd_fault - the object IOMMUFD_OBJ_FAULT
+ * @obj: object; each page table that uses it has a ref
+ * @queue: groups that wait to be read; its lock guards the rest too
+ * @unanswered: groups that were read, by cookie, or are being read
+ * @reading: cookie of the group that is being read
  */
-struct iofd_attach_handle {
-	struct iommu_attach_handle handle;
-	struct iommufd_device *idev;
+struct iofd_fault {
+	struct iommufd_object obj;
+	struct iofd_queue queue;
+	struct xarray unanswered;
+	u32 reading;
 };
 
-/**
- * iofd_fault_answer - answer all faults of an attachment that has ended
- * @hwpt: page table it was attached to
- * @handle: the attachment; the core makes no new faults for it
- *
- * All of them, read by user space or not, are answered INVALID.
- */
-static inline void iofd_fault_answer(struct iommufd_hw_pagetable *hwpt,
-				     struct iofd_attach_handle *handle)
+static inline struct iofd_fault *iofd_fault_of(struct iommufd_object *obj)
 {
+	return container_of(obj, struct iofd_fault, obj);
 }
+
+/* The iopf_handler of a domain whose page table has a fault queue */
+int iofd_fault_handler(struct iopf_group *group);
+void iofd_fault_answer(struct iommufd_hw_pagetable *hwpt,
+		       struct iofd_attach_handle *handle);
+
+extern const struct iofd_object_type iofd_fault_type;
+
+int fault_queue_alloc_ioctl(struct iofd_ucmd *ucmd);
 
 #endif

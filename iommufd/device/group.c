@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "device/device.h"
+#include "device/msi.h"
 
 /**
  * iofd_group_get - the group of a device in a context
@@ -49,7 +50,8 @@ struct iommufd_group *iofd_group_get(struct iommufd_ctx *ictx,
 	new->ctx = ictx;
 	new->group = group;
 	mutex_init(&new->lock);
-	INIT_LIST_HEAD(&new->attached);
+	xa_init_flags(&new->attachments, XA_FLAGS_ACCOUNT);
+	iofd_msi_group_init(new);
 
 	/* Somebody may have been faster; then theirs is used. */
 	xa_lock(&ictx->groups);
@@ -91,7 +93,8 @@ void iofd_group_put(struct iommufd_group *igroup)
 	__xa_erase(&ictx->groups, iommu_group_id(igroup->group));
 	xa_unlock(&ictx->groups);
 
-	WARN_ON(igroup->hwpt || !list_empty(&igroup->attached));
+	WARN_ON(!xa_empty(&igroup->attachments));
+	xa_destroy(&igroup->attachments);
 	iommu_group_put(igroup->group);
 	mutex_destroy(&igroup->lock);
 	kfree(igroup);

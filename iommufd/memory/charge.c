@@ -45,6 +45,7 @@
 
 #include "base/check.h"
 #include "memory/charge.h"
+#include "trace.h"
 
 const char *const iofd_charge_mode_names[] = {
 	[IOFD_CHARGE_USER] = "user",
@@ -64,10 +65,13 @@ const char *const iofd_charge_mode_names[] = {
 /**
  * iofd_account_init - set up the account of a context
  * @account: account, zeroed
+ * @context: number of the context
  * @mode: accounting mode to begin with
  */
-void iofd_account_init(struct iofd_account *account, enum iofd_charge_mode mode)
+void iofd_account_init(struct iofd_account *account, u64 context,
+		       enum iofd_charge_mode mode)
 {
+	account->context = context;
 	account->mode = mode;
 	spin_lock_init(&account->lock);
 }
@@ -264,8 +268,8 @@ static int charge_cgroup(struct iofd_bill *bill, unsigned long npages)
 	return -ENOMEM;
 }
 
-static int charge_parts(struct iofd_bill *bill, unsigned long npages,
-			unsigned int parts)
+static int try_parts(struct iofd_bill *bill, unsigned long npages,
+		     unsigned int parts)
 {
 	struct iofd_payer *payer = bill->payer;
 	int rc;
@@ -294,11 +298,28 @@ static int charge_parts(struct iofd_bill *bill, unsigned long npages,
 	return 0;
 }
 
+static int charge_parts(struct iofd_bill *bill, unsigned long npages,
+			unsigned int parts)
+{
+	int rc = try_parts(bill, npages, parts);
+
+	trace_iommufd_charge(bill->payer->account->context,
+			     bill->payer->task->tgid,
+			     __kuid_val(bill->payer->user->uid),
+			     iofd_charge_mode_names[bill->payer->mode], parts,
+			     npages, rc);
+	return rc;
+}
+
 static void uncharge_parts(struct iofd_bill *bill, unsigned long npages,
 			   unsigned int parts)
 {
 	struct iofd_payer *payer = bill->payer;
 
+	trace_iommufd_uncharge(payer->account->context, payer->task->tgid,
+			       __kuid_val(payer->user->uid),
+			       iofd_charge_mode_names[payer->mode], parts,
+			       npages);
 	iofd_check(npages <= bill->npages);
 	bill->npages -= npages;
 	if (parts & PART_ACCOUNT)

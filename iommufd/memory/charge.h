@@ -50,6 +50,7 @@ extern const char *const iofd_charge_mode_names[];
 
 /**
  * struct iofd_account - what one context charges
+ * @context: number of the context
  * @mode: mode of payers that are made from now on
  * @pinned: pages charged through the context, in whatever mode
  * @limited: those of them that count against the limit of IOFD_CHARGE_FD
@@ -59,6 +60,7 @@ extern const char *const iofd_charge_mode_names[];
  * It outlives all charges, though not all page sets and payers.
  */
 struct iofd_account {
+	u64 context;
 	enum iofd_charge_mode mode;
 	atomic_long_t pinned;
 	atomic_long_t limited;
@@ -107,7 +109,7 @@ struct iofd_successor {
 	unsigned int parts;
 };
 
-void iofd_account_init(struct iofd_account *account,
+void iofd_account_init(struct iofd_account *account, u64 context,
 		       enum iofd_charge_mode mode);
 void iofd_account_fini(struct iofd_account *account);
 struct iofd_payer *iofd_payer_get(struct iofd_account *account);

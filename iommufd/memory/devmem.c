@@ -18,6 +18,7 @@
 
 #include "base/check.h"
 #include "memory/devmem.h"
+#include "trace.h"
 
 /* How often memory is made free for a load that may not wait for it. */
 #define LOAD_TRIES 8
@@ -89,12 +90,14 @@ static int load_window(struct iofd_devmem *mem,
 	return rc;
 }
 
-static void unload_window(struct iofd_devmem_window *window)
+/* Return: was it loaded? */
+static bool unload_window(struct iofd_devmem_window *window)
 {
 	if (!window->loaded)
-		return;
+		return false;
 	window->loaded = false;
 	window->ops->unload(window);
+	return true;
 }
 
 /* With the lock dropped: make some memory free, as a waiting load would. */
@@ -177,15 +180,20 @@ struct iofd_devmem_window *iofd_devmem_remove(struct iofd_devmem *mem,
  */
 void iofd_devmem_revoke_locked(struct iofd_devmem *mem)
 {
+	bool present = mem->runs;
+	unsigned int windows = 0;
 	struct rb_node *rb;
 
 	lockdep_assert_held(&mem->lock);
 
 	for (rb = rb_first(&mem->windows); rb; rb = rb_next(rb))
-		unload_window(window_of(rb));
+		windows += unload_window(window_of(rb));
 	kvfree(mem->runs);
 	mem->runs = NULL;
 	mem->nr_runs = 0;
+	if (present)
+		trace_iommufd_revoke(mem->pages.source->name, mem->pages.addr,
+				     mem->pages.length, windows);
 }
 
 /**
@@ -200,8 +208,9 @@ void iofd_devmem_revoke_locked(struct iofd_devmem *mem)
 int iofd_devmem_restore_locked(struct iofd_devmem *mem, struct iofd_run *runs,
 			       unsigned long nr_runs)
 {
+	unsigned int windows = 0;
 	struct rb_node *rb;
-	int rc;
+	int rc = 0;
 
 	lockdep_assert_held(&mem->lock);
 	iofd_check(!mem->runs && nr_runs && !runs[0].first &&
@@ -214,10 +223,13 @@ int iofd_devmem_restore_locked(struct iofd_devmem *mem, struct iofd_run *runs,
 		if (rc) {
 			mem->runs = NULL;
 			iofd_devmem_revoke_locked(mem);
-			return rc;
+			break;
 		}
+		windows++;
 	}
-	return 0;
+	trace_iommufd_restore(mem->pages.source->name, mem->pages.addr,
+			      mem->pages.length, windows, rc);
+	return rc;
 }
 
 /* The first run that reaches @index. */

@@ -31,6 +31,7 @@
 
 #include "base/check.h"
 #include "memory/pages.h"
+#include "trace.h"
 
 unsigned int iofd_pin_scratch_limit = IOFD_PIN_SCRATCH_DEFAULT;
 
@@ -146,6 +147,18 @@ static int charge(struct iofd_pages *pages, unsigned long npages)
 	return rc;
 }
 
+/* What a trace says of an index of a set that has a payer. */
+static unsigned long index_addr(const struct iofd_pages *pages,
+				unsigned long index)
+{
+	return (pages->addr & PAGE_MASK) + (index << PAGE_SHIFT);
+}
+
+static u64 context_of(const struct iofd_pages *pages)
+{
+	return pages->bill.payer->account->context;
+}
+
 /* Unpin [first, last], all of it pinned and covered by no hold, and uncharge. */
 static void unpin_range(struct iofd_pages *pages, unsigned long first,
 			unsigned long last)
@@ -154,6 +167,8 @@ static void unpin_range(struct iofd_pages *pages, unsigned long first,
 
 	lockdep_assert_held(&pages->lock);
 
+	trace_iommufd_unpin(context_of(pages), pages->source->name,
+			    index_addr(pages, first), last - first + 1);
 	iofd_for_each_run(run, &pages->runs, first, last) {
 		pages->source->unpin(pages, run.pfn,
 				     run.last - run.first + 1);
@@ -162,9 +177,8 @@ static void unpin_range(struct iofd_pages *pages, unsigned long first,
 	uncharge(pages, last - first + 1);
 }
 
-/* Charge and pin [first, last], none of it pinned: all of it or nothing. */
-static int pin_range(struct iofd_pages *pages, unsigned long first,
-		     unsigned long last)
+static int try_pin_range(struct iofd_pages *pages, unsigned long first,
+			 unsigned long last)
 {
 	struct iofd_pin_scratch scratch __uninitialized;
 	unsigned long index = first;
@@ -207,6 +221,17 @@ out_unpin:
 	uncharge(pages, last - index + 1);
 out_scratch:
 	scratch_fini(&scratch);
+	return rc;
+}
+
+/* Charge and pin [first, last], none of it pinned: all of it or nothing. */
+static int pin_range(struct iofd_pages *pages, unsigned long first,
+		     unsigned long last)
+{
+	int rc = try_pin_range(pages, first, last);
+
+	trace_iommufd_pin(context_of(pages), pages->source->name,
+			  index_addr(pages, first), last - first + 1, rc);
 	return rc;
 }
 

@@ -11,11 +11,13 @@
  * replace or detach is in it the access is "changing": a second change answers
  * EBUSY instead of meeting the first half way.
  */
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "base/check.h"
 #include "object/access.h"
 #include "object/container.h"
+#include "trace.h"
 
 static void access_destroy(struct iommufd_object *obj)
 {
@@ -25,9 +27,25 @@ static void access_destroy(struct iommufd_object *obj)
 	WARN_ON(access->ioas);
 }
 
+/*
+ * Without the access's lock, which is held while it pins.  An IOAS that the
+ * access points to has a ref, and the pointer goes first: so it does not close
+ * as long as the ID table is locked.
+ */
+static void access_show(struct seq_file *m, struct iommufd_object *obj)
+{
+	struct iommufd_access *access =
+		container_of(obj, struct iommufd_access, obj);
+	struct iofd_ioas *ioas = READ_ONCE(access->ioas);
+
+	seq_printf(m, "iommufd-access:\tid=%u ioas=%u\n", obj->id,
+		   ioas ? ioas->obj.id : 0);
+}
+
 const struct iofd_object_type iofd_access_type = {
 	.name = "access",
 	.destroy = access_destroy,
+	.show = access_show,
 };
 
 /**
@@ -144,7 +162,7 @@ static struct place access_move(struct iommufd_access *access,
 	struct place old = { access->ioas, access->user };
 
 	lockdep_assert_held(&access->lock);
-	access->ioas = place.ioas;
+	WRITE_ONCE(access->ioas, place.ioas);
 	access->user = place.user;
 	return old;
 }
@@ -175,6 +193,8 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id)
 	rc = access_enter(access, ioas_id, &place);
 	if (!rc)
 		access_move(access, place);
+	trace_iommufd_access_attach(access->ctx->serial, access->obj.id,
+				    ioas_id, rc);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, "IOMMUFD");
@@ -240,6 +260,8 @@ int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id)
 		down_write(&access->lock);
 	}
 	access->changing = false;
+	trace_iommufd_access_attach(access->ctx->serial, access->obj.id,
+				    ioas_id, rc);
 out_unlock:
 	up_write(&access->lock);
 	return rc;
@@ -275,6 +297,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 	down_write(&access->lock);
 	access->changing = false;
 	up_write(&access->lock);
+	trace_iommufd_access_attach(access->ctx->serial, access->obj.id, 0, 0);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, "IOMMUFD");
 
@@ -367,6 +390,8 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 		return -EINVAL;
 	rc = iofd_aspace_pin(&access->ioas->aspace, range, out_pages,
 			     flags & IOMMUFD_ACCESS_RW_WRITE);
+	trace_iommufd_access_pin(access->ctx->serial, access->obj.id, iova,
+				 length, flags, rc);
 	return container_errno(access->ctx, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
@@ -390,6 +415,8 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
 		    iofd_range_from_length(&range, iova, length)))
 		return;
 	iofd_aspace_unpin(&access->ioas->aspace, range);
+	trace_iommufd_access_unpin(access->ctx->serial, access->obj.id, iova,
+				   length, 0, 0);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, "IOMMUFD");
 
@@ -436,6 +463,79 @@ int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 	if (access->changing)
 		return -EINVAL;
 	rc = iofd_aspace_rw(&access->ioas->aspace, range, data, copy);
+	trace_iommufd_access_rw(access->ctx->serial, access->obj.id, iova, len,
+				flags, rc);
 	return container_errno(access->ctx, rc);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_rw, "IOMMUFD");
+
+/* What a lock holds is refused before anybody is asked to let go. */
+static void locked_unmap(struct iofd_aspace_user *user, struct iofd_range range)
+{
+}
+
+/**
+ * iofd_access_lock - an access without ID that keeps one range for hardware
+ * @ioas: IOAS, referenced by the caller until iofd_access_unlock()
+ * @range: IOVAs, in whole pages
+ * @out: out: one page for each PAGE_SIZE, in order
+ *
+ * While it exists the range cannot be unmapped, and the IOAS demands PAGE_SIZE
+ * alignment.
+ *
+ * Return: access; ERR_PTR(-ENOMEM); what iofd_aspace_add_user() and
+ * iofd_aspace_lock() return.
+ */
+struct iommufd_access *iofd_access_lock(struct iofd_ioas *ioas,
+					struct iofd_range range,
+					struct page **out)
+{
+	struct iommufd_access *access;
+	struct iofd_access_user *user;
+	int rc;
+
+	access = kzalloc_obj(*access, GFP_KERNEL_ACCOUNT);
+	if (!access)
+		return ERR_PTR(-ENOMEM);
+	user = kzalloc_obj(*user, GFP_KERNEL_ACCOUNT);
+	if (!user) {
+		rc = -ENOMEM;
+		goto err_access;
+	}
+	access->ioas = ioas;
+	access->user = user;
+	user->access = access;
+	user->user.alignment = PAGE_SIZE;
+	user->user.unmap = locked_unmap;
+
+	rc = iofd_aspace_add_user(&ioas->aspace, &user->user);
+	if (rc)
+		goto err_user;
+	rc = iofd_aspace_lock(&ioas->aspace, range, out);
+	if (rc)
+		goto err_remove;
+	return access;
+
+err_remove:
+	iofd_aspace_remove_user(&ioas->aspace, &user->user);
+err_user:
+	kfree(user);
+err_access:
+	kfree(access);
+	return ERR_PTR(rc);
+}
+
+/**
+ * iofd_access_unlock - undo iofd_access_lock()
+ * @access: access; freed
+ * @range: as it was locked
+ */
+void iofd_access_unlock(struct iommufd_access *access, struct iofd_range range)
+{
+	struct iofd_aspace *aspace = &access->ioas->aspace;
+
+	iofd_aspace_unlock(aspace, range);
+	iofd_aspace_remove_user(aspace, &access->user->user);
+	kfree(access->user);
+	kfree(access);
+}

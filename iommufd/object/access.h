@@ -44,6 +44,11 @@ struct iommufd_access {
 	struct iofd_access_user *user;
 };
 
+struct iommufd_access *iofd_access_lock(struct iofd_ioas *ioas,
+					struct iofd_range range,
+					struct page **out);
+void iofd_access_unlock(struct iommufd_access *access, struct iofd_range range);
+
 extern const struct iofd_object_type iofd_access_type;
 
 #endif

@@ -18,7 +18,14 @@
 #include "base/check.h"
 #include "object/container.h"
 #include "object/ctx.h"
+#include "object/debugfs.h"
 #include "object/ioas.h"
+
+/* Number of the newest context. */
+static atomic64_t last_serial;
+
+/* Most objects that fdinfo has a line for: who reads it pays for the buffer. */
+#define SHOW_LIMIT 4096
 
 /**
  * iofd_ctx_create - the context of a newly opened file
@@ -38,13 +45,19 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
 	ictx = kzalloc_obj(*ictx, GFP_KERNEL_ACCOUNT);
 	if (!ictx)
 		return NULL;
+	ictx->serial = atomic64_inc_return(&last_serial);
+	ictx->opener = task_tgid_nr(current);
+	get_task_comm(ictx->opener_comm, current->group_leader);
 	init_rwsem(&ictx->owner_rwsem);
 	ictx->file = file;
-	iofd_objects_init(&ictx->objects);
+	iofd_objects_init(&ictx->objects, ictx->serial);
 	xa_init_flags(&ictx->groups, XA_FLAGS_ACCOUNT);
-	iofd_account_init(&ictx->account, charge_mode);
+	mt_init_flags(&ictx->mmaps, MT_FLAGS_ALLOC_RANGE);
+	iofd_msi_space_init(&ictx->msi);
+	iofd_account_init(&ictx->account, ictx->serial, charge_mode);
 	spin_lock_init(&ictx->vfio_lock);
 	ictx->container = container;
+	iofd_debugfs_add(ictx);
 	return ictx;
 }
 
@@ -54,9 +67,13 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
  */
 void iofd_ctx_destroy(struct iommufd_ctx *ictx)
 {
+	iofd_debugfs_remove(ictx);
 	iofd_objects_fini(&ictx->objects);
 	WARN_ON(!xa_empty(&ictx->groups));
 	xa_destroy(&ictx->groups);
+	WARN_ON(!mtree_empty(&ictx->mmaps));
+	mtree_destroy(&ictx->mmaps);
+	iofd_msi_space_fini(&ictx->msi);
 	kfree(ictx->container);
 	iofd_account_fini(&ictx->account);
 	kfree(ictx);
@@ -128,7 +145,13 @@ static int option_get(struct iommu_option *cmd, u64 value)
 	return 0;
 }
 
-static u64 pinned_bytes(struct iommufd_ctx *ictx)
+/**
+ * iofd_ctx_pinned_bytes - what is charged through a context now
+ * @ictx: context
+ *
+ * Return: bytes.
+ */
+u64 iofd_ctx_pinned_bytes(struct iommufd_ctx *ictx)
 {
 	return (u64)atomic_long_read(&ictx->account.pinned) << PAGE_SHIFT;
 }
@@ -151,7 +174,7 @@ int ctx_option_ioctl(struct iofd_ucmd *ucmd)
 		rc = option_mode(ucmd, cmd, IOFD_CHARGE_FD);
 		break;
 	case IOMMU_X_OPTION_PINNED:
-		rc = option_get(cmd, pinned_bytes(ucmd->ctx));
+		rc = option_get(cmd, iofd_ctx_pinned_bytes(ucmd->ctx));
 		break;
 	case IOMMU_X_OPTION_BUDGET:
 		rc = option_get(cmd, iofd_charge_budget(&ucmd->ctx->account));
@@ -173,18 +196,21 @@ int ctx_option_ioctl(struct iofd_ucmd *ucmd)
  * iofd_ctx_show - what fdinfo says of a context
  * @m: where to
  * @ictx: context
+ *
+ * The keys, what follows them, and the order of lines are ABI, see
+ * Documentation/observability.rst; new keys may come.  Waits for nobody who
+ * maps, attaches or pins.
  */
 void iofd_ctx_show(struct seq_file *m, struct iommufd_ctx *ictx)
 {
-	struct iommufd_object *obj;
-	unsigned long id, nr = 0;
-
-	xa_for_each(&ictx->objects.xa, id, obj)
-		nr++;
+	seq_printf(m, "iommufd-context:\t%llu\n", ictx->serial);
 	seq_printf(m, "iommufd-account-mode:\t%s\n",
 		   iofd_charge_mode_names[READ_ONCE(ictx->account.mode)]);
-	seq_printf(m, "iommufd-pinned-bytes:\t%llu\n", pinned_bytes(ictx));
-	seq_printf(m, "iommufd-objects:\t%lu\n", nr);
+	seq_printf(m, "iommufd-pinned-bytes:\t%llu\n",
+		   iofd_ctx_pinned_bytes(ictx));
+	seq_printf(m, "iommufd-objects:\t%lu\n",
+		   iofd_objects_count(&ictx->objects));
+	iofd_objects_show(&ictx->objects, m, SHOW_LIMIT);
 }
 
 /* Groups, devices and accesses of a container are counted: see its header. */

@@ -8,11 +8,15 @@
 #ifndef IOFD_OBJECT_CTX_H
 #define IOFD_OBJECT_CTX_H
 
+#include <linux/list.h>
+#include <linux/maple_tree.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+#include "builtin/msi.h"
 #include "memory/charge.h"
 #include "object/object.h"
 
@@ -23,10 +27,18 @@ struct miscdevice;
 
 /**
  * struct iommufd_ctx - one open of the device node
+ * @serial: its number, that of no other context since the module was loaded:
+ *          what fdinfo, debugfs and traces call it
+ * @opener: process that opened it, by its ID in the initial PID namespace; may
+ *          be gone
+ * @opener_comm: and its name then
+ * @link: in the list of all contexts, see debugfs.c
  * @file: the file whose life is the context's; no reference
  * @objects: ID table
  * @groups: iommu_group ID to struct iommufd_group, for as long as a device of
  *          the group is bound here; its xa_lock guards the groups' refcounts
+ * @mmaps: offset to struct iofd_mmap; its lock guards the regions' way out
+ * @msi: MSI pages of devices whose MSIs are translated
  * @account: what is charged, and how; the mode is written only while no object
  *           exists
  * @owner_rwsem: outermost.  Read: mappings come and go.  Write: all of them
@@ -38,9 +50,15 @@ struct miscdevice;
  * @container: what a context opened as /dev/vfio/vfio has besides, else NULL
  */
 struct iommufd_ctx {
+	u64 serial;
+	pid_t opener;
+	char opener_comm[TASK_COMM_LEN];
+	struct list_head link;
 	struct file *file;
 	struct iofd_objects objects;
 	struct xarray groups;
+	struct maple_tree mmaps;
+	struct iofd_msi_space msi;
 	struct iofd_account account;
 	struct rw_semaphore owner_rwsem;
 
@@ -75,6 +93,7 @@ struct iommufd_ctx *iofd_ctx_create(struct file *file,
 				    enum iofd_charge_mode charge_mode,
 				    struct iofd_container *container);
 void iofd_ctx_destroy(struct iommufd_ctx *ictx);
+u64 iofd_ctx_pinned_bytes(struct iommufd_ctx *ictx);
 
 /* The roof says which files are contexts. */
 extern const struct file_operations iofd_fops;

@@ -12,7 +12,10 @@
  * Manual ones are made by IOMMU_HWPT_ALLOC and ended by IOMMU_DESTROY.
  * Automatic ones are made when a device attaches to an IOAS and none of those
  * that exist fits; they go with their last user.
+ *
+ * Nested ones, which hold no areas, are hwpt_nested.c's.
  */
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "../iommu-priv.h"
@@ -27,6 +30,52 @@
 static struct iommufd_ctx *hwpt_ctx(struct iommufd_hwpt_paging *hwpt)
 {
 	return hwpt->ioas->ctx;
+}
+
+/**
+ * iofd_hwpt_set_domain - a new page table gets its domain
+ * @hwpt: page table in state NEW
+ * @domain: as the IOMMU driver made it; the page table's from now on
+ */
+void iofd_hwpt_set_domain(struct iommufd_hw_pagetable *hwpt,
+			  struct iommu_domain *domain)
+{
+	hwpt->domain = domain;
+	domain->iommufd_hwpt = hwpt;
+	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
+}
+
+/**
+ * iofd_hwpt_set_fault - page faults met on a page table go to a queue
+ * @hwpt: page table in state NEW
+ * @fault: the queue
+ * @fault_obj: the queue as an object, borrowed by the caller
+ * @handler: takes the faults; told apart by the attach handle
+ *
+ * Return: true; false if the queue is being destroyed.
+ */
+bool iofd_hwpt_set_fault(struct iommufd_hw_pagetable *hwpt,
+			 struct iofd_fault *fault,
+			 struct iommufd_object *fault_obj,
+			 int (*handler)(struct iopf_group *group))
+{
+	if (!iofd_object_ref(fault_obj))
+		return false;
+	hwpt->fault = fault;
+	hwpt->fault_obj = fault_obj;
+	hwpt->domain->iopf_handler = handler;
+	return true;
+}
+
+/**
+ * iofd_hwpt_free_domain - the end of a page table's domain
+ * @hwpt: page table that nothing is attached to
+ */
+void iofd_hwpt_free_domain(struct iommufd_hw_pagetable *hwpt)
+{
+	iommu_domain_free(hwpt->domain);
+	if (hwpt->fault_obj)
+		iofd_object_unref(hwpt->fault_obj);
 }
 
 /* May this device have a page table with these flags and data? */
@@ -113,10 +162,10 @@ iofd_hwpt_paging_new(struct iofd_ioas *ioas, struct device *dev,
 		rc = PTR_ERR(domain);
 		goto err_ioas;
 	}
-	hwpt->common.domain = domain;
+	iofd_hwpt_set_domain(&hwpt->common, domain);
 	hwpt->member.domain = domain;
-	domain->iommufd_hwpt = &hwpt->common;
-	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
+	hwpt->msi.domain = domain;
+	hwpt->member.id = hwpt->common.obj.id;
 
 	/* Only an empty domain may change, and it never changes back. */
 	if (enforce_coherency) {
@@ -140,6 +189,34 @@ err_object:
 }
 
 /**
+ * iofd_hwpt_paging_new_automatic - a page table that nobody asked for by name
+ * @ioas: IOAS, borrowed by the caller
+ * @dev: device whose IOMMU driver makes the domain
+ * @enforce_coherency: as for iofd_hwpt_paging_new()
+ *
+ * It has no flags.  Only for VFIO's container it can record writes if the
+ * device's IOMMU can, since there nobody could ask for it.
+ *
+ * Return: as iofd_hwpt_paging_new().
+ */
+struct iommufd_hwpt_paging *
+iofd_hwpt_paging_new_automatic(struct iofd_ioas *ioas, struct device *dev,
+			       bool enforce_coherency)
+{
+	struct iommufd_hwpt_paging *hwpt;
+
+	if (iofd_ctx_is_container(ioas->ctx) &&
+	    device_iommu_capable(dev, IOMMU_CAP_DIRTY_TRACKING)) {
+		hwpt = iofd_hwpt_paging_new(ioas, dev, enforce_coherency,
+					    IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+					    NULL);
+		if (hwpt != ERR_PTR(-EOPNOTSUPP))
+			return hwpt;
+	}
+	return iofd_hwpt_paging_new(ioas, dev, enforce_coherency, 0, NULL);
+}
+
+/**
  * iofd_hwpt_paging_join - fill the page table with the IOAS's areas
  * @hwpt: page table in state NEW
  *
@@ -158,7 +235,7 @@ static void hwpt_paging_teardown(struct iommufd_hwpt_paging *hwpt)
 {
 	if (hwpt->joined)
 		iofd_aspace_leave(&hwpt->ioas->aspace, &hwpt->member);
-	iommu_domain_free(hwpt->common.domain);
+	iofd_hwpt_free_domain(&hwpt->common);
 	iofd_object_unref(&hwpt->ioas->obj);
 }
 
@@ -186,18 +263,45 @@ static void hwpt_paging_destroy(struct iommufd_object *obj)
 	hwpt_paging_teardown(hwpt);
 }
 
+/**
+ * iofd_hwpt_show - the line of a page table in fdinfo
+ * @m: where to
+ * @obj: page table of either type, LIVE, with the ID table locked
+ */
+void iofd_hwpt_show(struct seq_file *m, struct iommufd_object *obj)
+{
+	struct iommufd_hwpt_nested *nested;
+	struct iommufd_hwpt_paging *paging;
+	/* One is the ID table's own. */
+	unsigned int users = refcount_read(&obj->users) - 1;
+
+	if (obj->type == IOMMUFD_OBJ_HWPT_NESTED) {
+		nested = iofd_hwpt_nested_of(obj);
+		seq_printf(m, "iommufd-hwpt:\tid=%u type=nested ioas=%u parent=%u users=%u\n",
+			   obj->id, nested->parent->ioas->obj.id,
+			   nested->parent->common.obj.id, users);
+		return;
+	}
+	paging = iofd_hwpt_paging_of(obj);
+	seq_printf(m, "iommufd-hwpt:\tid=%u type=paging ioas=%u automatic=%u users=%u\n",
+		   obj->id, paging->ioas->obj.id, paging->automatic, users);
+}
+
 const struct iofd_object_type iofd_hwpt_paging_type = {
 	.name = "hwpt",
 	.destroy = hwpt_paging_destroy,
+	.show = iofd_hwpt_show,
 };
 
 /**
- * iofd_hwpt_publish - a manual page table becomes visible
- * @hwpt: joined page table in state NEW
+ * iofd_hwpt_publish - a manual or nested page table becomes visible
+ * @hwpt: page table in state NEW; one of an IOAS has joined it
  */
-void iofd_hwpt_publish(struct iommufd_hwpt_paging *hwpt)
+void iofd_hwpt_publish(struct iommufd_hw_pagetable *hwpt)
 {
-	iofd_object_publish(&hwpt_ctx(hwpt)->objects, &hwpt->common.obj);
+	struct iommufd_hwpt_paging *paging = iofd_hwpt_paging_behind(hwpt);
+
+	iofd_object_publish(&hwpt_ctx(paging)->objects, &hwpt->obj);
 }
 
 /**

@@ -8,21 +8,26 @@
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
 
+#include "builtin/msi.h"
 #include "object/ioas.h"
 #include "object/object.h"
 #include "space/aspace.h"
+
+struct iofd_fault;
 
 /**
  * struct iommufd_hw_pagetable - what all hardware page tables have in common
  * @obj: object
  * @domain: the page table; its iommufd_hwpt points back here
- * @fault: where page faults of devices on it are reported, referenced, or NULL
+ * @fault: where page faults of devices on it are reported, or NULL
+ * @fault_obj: @fault as the object that is referenced, or NULL
  * @pasid_compat: made with IOMMU_HWPT_ALLOC_PASID
  */
 struct iommufd_hw_pagetable {
 	struct iommufd_object obj;
 	struct iommu_domain *domain;
 	struct iofd_fault *fault;
+	struct iommufd_object *fault_obj;
 	bool pasid_compat;
 };
 
@@ -36,6 +41,7 @@ struct iommufd_hw_pagetable {
  * @enforce_coherency: the IOMMU ignores no-snoop, for good
  * @nest_parent: made with IOMMU_HWPT_ALLOC_NEST_PARENT
  * @auto_link: in the IOAS's list if @automatic
+ * @msi: MSI pages it holds besides
  */
 struct iommufd_hwpt_paging {
 	struct iommufd_hw_pagetable common;
@@ -46,6 +52,7 @@ struct iommufd_hwpt_paging {
 	bool enforce_coherency : 1;
 	bool nest_parent : 1;
 	struct list_head auto_link;
+	struct iofd_msi_table msi;
 };
 
 /**
@@ -92,15 +99,47 @@ struct iommufd_hwpt_paging *
 iofd_hwpt_paging_new(struct iofd_ioas *ioas, struct device *dev,
 		     bool enforce_coherency, u32 flags,
 		     const struct iommu_user_data *data);
+struct iommufd_hwpt_paging *
+iofd_hwpt_paging_new_automatic(struct iofd_ioas *ioas, struct device *dev,
+			       bool enforce_coherency);
 int iofd_hwpt_paging_join(struct iommufd_hwpt_paging *hwpt);
 void iofd_hwpt_paging_cancel(struct iommufd_hwpt_paging *hwpt);
-void iofd_hwpt_publish(struct iommufd_hwpt_paging *hwpt);
+void iofd_hwpt_publish(struct iommufd_hw_pagetable *hwpt);
 void iofd_hwpt_publish_automatic(struct iommufd_hwpt_paging *hwpt);
 struct iommufd_hwpt_paging *
 iofd_hwpt_next_automatic(struct iofd_ioas *ioas,
 			 struct iommufd_hwpt_paging *prev);
 void iofd_hwpt_unref(struct iommufd_hwpt_paging *hwpt);
+void iofd_hwpt_show(struct seq_file *m, struct iommufd_object *obj);
+
+bool __must_check
+iofd_hwpt_set_fault(struct iommufd_hw_pagetable *hwpt,
+		    struct iofd_fault *fault, struct iommufd_object *fault_obj,
+		    int (*handler)(struct iopf_group *group));
+
+/* hwpt_nested.c */
+struct iommufd_hwpt_nested *
+iofd_hwpt_nested_new(struct iommufd_hwpt_paging *parent, struct device *dev,
+		     u32 flags, const struct iommu_user_data *data);
+struct iommufd_hwpt_nested *
+iofd_hwpt_nested_new_viommu(struct iommufd_viommu *viommu, struct device *dev,
+			    u32 flags, const struct iommu_user_data *data);
+void iofd_hwpt_nested_cancel(struct iommufd_hwpt_nested *hwpt);
+
+/* invalidate.c */
+int hwpt_invalidate_ioctl(struct iofd_ucmd *ucmd);
+
+/* Between the files of this room: the domain's life. */
+void iofd_hwpt_set_domain(struct iommufd_hw_pagetable *hwpt,
+			  struct iommu_domain *domain);
+void iofd_hwpt_free_domain(struct iommufd_hw_pagetable *hwpt);
+
+/* hwpt_dirty.c */
+int hwpt_set_dirty_tracking_ioctl(struct iofd_ucmd *ucmd);
+int hwpt_get_dirty_bitmap_ioctl(struct iofd_ucmd *ucmd);
+int ioas_unmap_dirty_ioctl(struct iofd_ucmd *ucmd);
 
 extern const struct iofd_object_type iofd_hwpt_paging_type;
+extern const struct iofd_object_type iofd_hwpt_nested_type;
 
 #endif

@@ -10,6 +10,7 @@
 #include <linux/file.h>
 #include <linux/miscdevice.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -41,7 +42,7 @@ struct iofd_ioas *iofd_ioas_new(struct iommufd_ctx *ictx)
 		return ERR_PTR(rc);
 	}
 	ioas->ctx = ictx;
-	iofd_aspace_init(&ioas->aspace);
+	iofd_aspace_init(&ioas->aspace, ictx->serial, ioas->obj.id);
 	mutex_init(&ioas->auto_lock);
 	mutex_init(&ioas->auto_list_lock);
 	INIT_LIST_HEAD(&ioas->auto_hwpts);
@@ -64,9 +65,20 @@ static void ioas_destroy(struct iommufd_object *obj)
 	mutex_destroy(&ioas->auto_list_lock);
 }
 
+static void ioas_show(struct seq_file *m, struct iommufd_object *obj)
+{
+	struct iofd_aspace_sums sums;
+
+	iofd_aspace_sums(&iofd_ioas_of(obj)->aspace, &sums);
+	seq_printf(m, "iommufd-ioas:\tid=%u areas=%lu mapped=%lu pinned=%lu hwpts=%u accesses=%u\n",
+		   obj->id, sums.areas, sums.mapped, sums.pinned, sums.domains,
+		   sums.users);
+}
+
 const struct iofd_object_type iofd_ioas_type = {
 	.name = "ioas",
 	.destroy = ioas_destroy,
+	.show = ioas_show,
 };
 
 /* IOMMU_IOAS_ALLOC */

@@ -4,7 +4,7 @@
  *
  * Every object of a context has a positive ID from one table, the lowest that
  * is free.  The table's entry says the state: a pointer is a LIVE object,
- * XA_ZERO_ENTRY an ID that is taken (NEW or CLOSING) but answers ENOENT.
+ * XA_ZERO_ENTRY an ID that is taken (NEW, CLOSING or TOMB) but answers ENOENT.
  *
  * Invariants:
  *
@@ -19,16 +19,24 @@
 #include <linux/jiffies.h>
 #include <linux/limits.h>
 #include <linux/printk.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "base/check.h"
 #include "object/object.h"
+#include "trace.h"
 
 /* Longest that a DESTROY waits for ioctls that are using the object. */
 #define IOFD_DESTROY_TIMEOUT (60 * HZ)
 
-void iofd_objects_init(struct iofd_objects *objects)
+/**
+ * iofd_objects_init - set up an empty ID table
+ * @objects: ID table, zeroed
+ * @context: number of the context, for traces
+ */
+void iofd_objects_init(struct iofd_objects *objects, u64 context)
 {
+	objects->context = context;
 	xa_init_flags(&objects->xa, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&objects->borrowed);
 }
@@ -77,8 +85,12 @@ void iofd_object_cancel(struct iofd_objects *objects,
 void iofd_object_publish(struct iofd_objects *objects,
 			 struct iommufd_object *obj)
 {
-	void *old = xa_store(&objects->xa, obj->id, obj, 0);
+	void *old;
 
+	/* After the store it is the user's to destroy. */
+	trace_iommufd_object_create(objects->context, obj->id,
+				    iofd_object_types[obj->type]->name);
+	old = xa_store(&objects->xa, obj->id, obj, 0);
 	iofd_check(!xa_is_err(old));
 }
 
@@ -165,25 +177,32 @@ static void object_reopen(struct iofd_objects *objects,
 	__xa_store(&objects->xa, obj->id, obj, 0);
 }
 
+/* End a CLOSING object; its ID is the caller's to free. */
+static void object_end(struct iofd_objects *objects,
+		       struct iommufd_object *obj)
+{
+	iofd_check(!refcount_read(&obj->users));
+	iofd_check(!refcount_read(&obj->wait_cnt));
+	iofd_object_types[obj->type]->destroy(obj);
+	trace_iommufd_object_destroy(objects->context, obj->id,
+				     iofd_object_types[obj->type]->name);
+	kfree(obj);
+}
+
 /* CLOSING to gone. */
 static void object_finish(struct iofd_objects *objects,
 			  struct iommufd_object *obj)
 {
 	unsigned int id = obj->id;
 
-	iofd_check(!refcount_read(&obj->users));
-	iofd_check(!refcount_read(&obj->wait_cnt));
-	iofd_object_types[obj->type]->destroy(obj);
-	kfree(obj);
+	object_end(objects, obj);
 	xa_erase(&objects->xa, id);
 }
 
-/* Wait until every borrow of a CLOSING object is back, then end it. */
+/* Wait until every borrow of a CLOSING object is back. */
 static int object_drain(struct iofd_objects *objects,
 			struct iommufd_object *obj)
 {
-	int rc = -EBUSY;
-
 	if (!refcount_dec_and_test(&obj->wait_cnt) &&
 	    !wait_event_timeout(objects->borrowed,
 				!refcount_read(&obj->wait_cnt),
@@ -196,11 +215,10 @@ static int object_drain(struct iofd_objects *objects,
 			pr_crit("iommufd: %s %u is still in use after %u s; not destroyed\n",
 				iofd_object_types[obj->type]->name, obj->id,
 				IOFD_DESTROY_TIMEOUT / HZ);
-			return rc;
+			return -EBUSY;
 		}
 		xa_unlock(&objects->xa);
 	}
-	object_finish(objects, obj);
 	return 0;
 }
 
@@ -225,9 +243,11 @@ int iofd_object_destroy_id(struct iofd_objects *objects, u32 id)
 	obj = xa_load(&objects->xa, id);
 	rc = obj ? object_close(objects, obj) : -ENOENT;
 	xa_unlock(&objects->xa);
-	if (rc)
-		return rc;
-	return object_drain(objects, obj);
+	if (!rc)
+		rc = object_drain(objects, obj);
+	if (!rc)
+		object_finish(objects, obj);
+	return rc;
 }
 
 /**
@@ -250,7 +270,8 @@ void iofd_object_destroy(struct iofd_objects *objects,
 	xa_unlock(&objects->xa);
 	if (!rc)
 		rc = object_drain(objects, obj);
-	WARN_ON(rc);
+	if (!WARN_ON(rc))
+		object_finish(objects, obj);
 }
 
 /**
@@ -279,6 +300,68 @@ void iofd_object_unref_last(struct iofd_objects *objects,
 }
 
 /**
+ * iofd_object_ref_live - depend on an object that may be in any state
+ * @objects: ID table
+ * @obj: object whose memory the caller keeps from going away
+ *
+ * Unlike iofd_object_ref() it also refuses a NEW object, whose maker may still
+ * give it up.  May be called under a spinlock.
+ *
+ * Return: true, and the caller has a ref, if @obj is LIVE.
+ */
+bool iofd_object_ref_live(struct iofd_objects *objects,
+			  struct iommufd_object *obj)
+{
+	bool live;
+
+	xa_lock(&objects->xa);
+	live = xa_load(&objects->xa, obj->id) == obj;
+	if (live)
+		refcount_inc(&obj->users);
+	xa_unlock(&objects->xa);
+	return live;
+}
+
+/**
+ * iofd_object_close - begin to end an object that the kernel wants to go
+ * @objects: ID table
+ * @obj: published object on which nobody depends; the caller keeps its memory
+ *       from going away
+ *
+ * Return: true, and the object is the caller's, for iofd_object_entomb(); false
+ * if a DESTROY was faster and ends it.
+ */
+bool iofd_object_close(struct iofd_objects *objects, struct iommufd_object *obj)
+{
+	bool closed = false;
+
+	xa_lock(&objects->xa);
+	if (xa_load(&objects->xa, obj->id) == obj)
+		closed = !WARN_ON(object_close(objects, obj));
+	xa_unlock(&objects->xa);
+	return closed;
+}
+
+/**
+ * iofd_object_entomb - end an object and keep its ID taken
+ * @objects: ID table
+ * @obj: object that iofd_object_close() has given to the caller
+ *
+ * Waits for ioctls that use it, up to a minute.  Until the context ends the ID
+ * answers ENOENT and is given to nobody.
+ */
+void iofd_object_entomb(struct iofd_objects *objects,
+			struct iommufd_object *obj)
+{
+	if (WARN_ON(object_drain(objects, obj)))
+		return;
+	object_end(objects, obj);
+	xa_lock(&objects->xa);
+	objects->tombs++;
+	xa_unlock(&objects->xa);
+}
+
+/**
  * iofd_objects_empty - has the context no object and no reserved ID?
  * @objects: ID table
  *
@@ -287,6 +370,80 @@ void iofd_object_unref_last(struct iofd_objects *objects,
 bool iofd_objects_empty(struct iofd_objects *objects)
 {
 	return xa_empty(&objects->xa);
+}
+
+/* How many IDs are taken, with or without an object. */
+static unsigned long count_ids(struct iofd_objects *objects)
+{
+	XA_STATE(xas, &objects->xa, 0);
+	unsigned long n = 0;
+	void *entry;
+
+	xa_lock(&objects->xa);
+	xas_for_each(&xas, entry, ULONG_MAX)
+		n++;
+	xa_unlock(&objects->xa);
+	return n;
+}
+
+/**
+ * iofd_objects_count - how many objects there are
+ * @objects: ID table
+ *
+ * Return: number of LIVE objects.
+ */
+unsigned long iofd_objects_count(struct iofd_objects *objects)
+{
+	unsigned long id, nr = 0;
+	void *entry;
+
+	xa_for_each(&objects->xa, id, entry) {
+		nr++;
+		cond_resched();
+	}
+	return nr;
+}
+
+/* Tell of the first LIVE object behind @id; false: there is none. */
+static bool show_next(struct iofd_objects *objects, struct seq_file *m,
+		      unsigned long *id)
+{
+	const struct iofd_object_type *type;
+	struct iommufd_object *obj;
+
+	guard(spinlock)(&objects->xa.xa_lock);
+	obj = xa_find_after(&objects->xa, id, ULONG_MAX, XA_PRESENT);
+	if (!obj)
+		return false;
+	type = iofd_object_types[obj->type];
+	if (type->show) {
+		type->show(m, obj);
+	} else {
+		seq_printf(m, "iommufd-object:\tid=%u type=", obj->id);
+		seq_escape(m, type->name, " ");
+		seq_putc(m, '\n');
+	}
+	return true;
+}
+
+/**
+ * iofd_objects_show - a line for each LIVE object
+ * @objects: ID table
+ * @m: where to
+ * @limit: most lines
+ *
+ * The table's lock, held for one line at a time, keeps an object from being
+ * ended: that begins with taking its entry out.  It is not borrowed, since an
+ * automatic page table survives its last user if it is borrowed just then, and
+ * looking must not change anything.
+ */
+void iofd_objects_show(struct iofd_objects *objects, struct seq_file *m,
+		       unsigned long limit)
+{
+	unsigned long id = 0;
+
+	while (limit-- && !seq_has_overflowed(m) && show_next(objects, m, &id))
+		cond_resched();
 }
 
 /**
@@ -316,6 +473,6 @@ void iofd_objects_fini(struct iofd_objects *objects)
 		}
 	} while (progress);
 
-	WARN_ON(!xa_empty(&objects->xa));
+	WARN_ON(count_ids(objects) != objects->tombs);
 	xa_destroy(&objects->xa);
 }

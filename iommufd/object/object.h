@@ -8,12 +8,14 @@
  *
  *      new            publish            close              destroy
  *   --------> NEW -------------> LIVE -----------> CLOSING ---------> gone
- *              |  cancel          ^                   |
- *              +--------> gone    +-------------------+
+ *              |  cancel          ^                   |    entomb
+ *              +--------> gone    +-------------------+---------> TOMB
  *                                     still borrowed
  *
  * NEW: the ID is taken but answers ENOENT.  LIVE: lookups succeed.  CLOSING:
  * the ID is still taken, answers ENOENT, and the closer waits for borrowers.
+ * TOMB: the object is gone, its ID stays taken until the context ends: the
+ * kernel ended it, and user space must not take a later object for it.
  *
  * Two counts, both in struct iommufd_object because IOMMU drivers embed it:
  *
@@ -38,14 +40,20 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+struct seq_file;
+
 /**
  * struct iofd_objects - the ID table of one context
+ * @context: number of the context, for traces
  * @xa: ID to object; XA_ZERO_ENTRY is an ID that is taken but answers nobody
  * @borrowed: woken when the last borrow of a closing object is returned
+ * @tombs: IDs that stay taken though their object is gone; xa_lock
  */
 struct iofd_objects {
+	u64 context;
 	struct xarray xa;
 	wait_queue_head_t borrowed;
+	unsigned long tombs;
 };
 
 /**
@@ -54,6 +62,8 @@ struct iofd_objects {
  * @destroy: release everything the object owns except its own memory.  The
  *           object is invisible, nobody refers to it and nobody borrows it.
  *           Process context, may sleep, cannot fail.
+ * @show: optional: a line that tells people about the object, which is LIVE.
+ *        Under the ID table's lock: must not sleep, and changes nothing
  *
  * An object that only the kernel may end (a bound device, an access) has a ref
  * held by its kernel owner for its whole life, so DESTROY answers EBUSY.
@@ -61,14 +71,18 @@ struct iofd_objects {
 struct iofd_object_type {
 	const char *name;
 	void (*destroy)(struct iommufd_object *obj);
+	void (*show)(struct seq_file *m, struct iommufd_object *obj);
 };
 
 /* Defined by the roof, indexed by enum iommufd_object_type. */
 extern const struct iofd_object_type *const iofd_object_types[IOMMUFD_OBJ_MAX];
 
-void iofd_objects_init(struct iofd_objects *objects);
+void iofd_objects_init(struct iofd_objects *objects, u64 context);
 void iofd_objects_fini(struct iofd_objects *objects);
 bool iofd_objects_empty(struct iofd_objects *objects);
+unsigned long iofd_objects_count(struct iofd_objects *objects);
+void iofd_objects_show(struct iofd_objects *objects, struct seq_file *m,
+		       unsigned long limit);
 
 int iofd_object_new(struct iofd_objects *objects, struct iommufd_object *obj,
 		    enum iommufd_object_type type);
@@ -90,6 +104,12 @@ void iofd_object_destroy(struct iofd_objects *objects,
 			 struct iommufd_object *obj);
 void iofd_object_unref_last(struct iofd_objects *objects,
 			    struct iommufd_object *obj);
+bool iofd_object_ref_live(struct iofd_objects *objects,
+			  struct iommufd_object *obj);
+bool iofd_object_close(struct iofd_objects *objects,
+		       struct iommufd_object *obj);
+void iofd_object_entomb(struct iofd_objects *objects,
+			struct iommufd_object *obj);
 
 /**
  * iofd_object_ref - depend on an object that is borrowed or already referenced

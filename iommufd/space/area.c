@@ -20,6 +20,7 @@
 #include "space/area.h"
 #include "space/aspace.h"
 #include "space/paging.h"
+#include "trace.h"
 
 static void area_assert(struct iofd_aspace *aspace, struct iofd_area *area,
 			enum iofd_area_state state)
@@ -34,13 +35,18 @@ static void area_assert(struct iofd_aspace *aspace, struct iofd_area *area,
 		iofd_check(!area->held);
 		break;
 	case IOFD_AREA_LIVE:
+		iofd_check(!RB_EMPTY_NODE(&area->node.rb));
+		iofd_check(area->held == !!aspace->ndomains);
+		break;
 	case IOFD_AREA_CLOSING:
 		iofd_check(!RB_EMPTY_NODE(&area->node.rb));
 		iofd_check(area->held == !!aspace->ndomains);
+		iofd_check(!atomic_read(&area->locks));
 		break;
 	case IOFD_AREA_RESERVED:
 	case IOFD_AREA_UNLOADING:
 		iofd_check(!RB_EMPTY_NODE(&area->node.rb));
+		iofd_check(!atomic_read(&area->locks));
 		iofd_check(!atomic_read(&area->pins));
 		iofd_check(!atomic_read(&area->pinning));
 		break;
@@ -119,6 +125,33 @@ void iofd_area_free(struct iofd_area *area)
 		kfree(area);
 }
 
+/* Bytes of the pages that are pinned when the area is held. */
+static unsigned long pinnable(const struct iofd_area *area)
+{
+	struct iofd_range index;
+
+	if (area->pages->source->devmem)
+		return 0;
+	index = iofd_pages_indices(area->pages, area->byte,
+				   iofd_area_length(area));
+	return iofd_range_length(index) << PAGE_SHIFT;
+}
+
+static void add_sums(struct iofd_aspace *aspace, const struct iofd_area *area)
+{
+	aspace->nareas++;
+	aspace->mapped += iofd_area_length(area);
+	aspace->pinnable += pinnable(area);
+}
+
+static void subtract_sums(struct iofd_aspace *aspace,
+			  const struct iofd_area *area)
+{
+	aspace->nareas--;
+	aspace->mapped -= iofd_area_length(area);
+	aspace->pinnable -= pinnable(area);
+}
+
 /* NEW to RESERVED: the IOVA is ours, nothing else yet. */
 void iofd_area_reserve(struct iofd_aspace *aspace, struct iofd_area *area,
 		       unsigned long first)
@@ -128,7 +161,7 @@ void iofd_area_reserve(struct iofd_aspace *aspace, struct iofd_area *area,
 		first, first + (iofd_area_length(area) - 1)
 	};
 	iofd_iova_use(&aspace->iova, &area->node);
-	aspace->nareas++;
+	add_sums(aspace, area);
 	area->state = IOFD_AREA_RESERVED;
 }
 
@@ -136,7 +169,7 @@ void iofd_area_reserve(struct iofd_aspace *aspace, struct iofd_area *area,
 static void area_leave_tree(struct iofd_aspace *aspace, struct iofd_area *area)
 {
 	iofd_iova_unuse(&aspace->iova, &area->node);
-	aspace->nareas--;
+	subtract_sums(aspace, area);
 	if (area->orphan)
 		aspace->norphans--;
 	area->orphan = false;
@@ -165,6 +198,7 @@ void iofd_area_close(struct iofd_aspace *aspace, struct iofd_area *area)
 {
 	area_assert(aspace, area, IOFD_AREA_LIVE);
 	area->state = IOFD_AREA_CLOSING;
+	area_assert(aspace, area, IOFD_AREA_CLOSING);
 }
 
 /* CLOSING to LIVE: an in-kernel user does not let go. */
@@ -174,12 +208,23 @@ void iofd_area_reopen(struct iofd_aspace *aspace, struct iofd_area *area)
 	area->state = IOFD_AREA_LIVE;
 }
 
-/* CLOSING without pins to UNLOADING: from here on there is no way back. */
+/*
+ * CLOSING without pins to UNLOADING: its IOPTEs are its owner's alone, who may
+ * go back only while all of them are there.
+ */
 void iofd_area_begin_unload(struct iofd_aspace *aspace, struct iofd_area *area)
 {
 	area_assert(aspace, area, IOFD_AREA_CLOSING);
 	area->state = IOFD_AREA_UNLOADING;
 	area_assert(aspace, area, IOFD_AREA_UNLOADING);
+}
+
+/* UNLOADING to LIVE: nothing of it has been unloaded. */
+void iofd_area_resume(struct iofd_aspace *aspace, struct iofd_area *area)
+{
+	area_assert(aspace, area, IOFD_AREA_UNLOADING);
+	area->state = IOFD_AREA_LIVE;
+	area_assert(aspace, area, IOFD_AREA_LIVE);
 }
 
 /* UNLOADING to NEW: nothing of it is loaded or held any more. */
@@ -210,7 +255,9 @@ void iofd_area_split(struct iofd_aspace *aspace, struct iofd_area *left,
 
 	/* The key of a node that is in the tree must not change. */
 	iofd_iova_unuse(&aspace->iova, &left->node);
+	subtract_sums(aspace, left);
 	left->node.range.last = left->node.range.first + (length - 1);
+	add_sums(aspace, left);
 	iofd_iova_use(&aspace->iova, &left->node);
 
 	iofd_area_reserve(aspace, right, left->node.range.last + 1);
@@ -256,12 +303,12 @@ void iofd_area_release(struct iofd_area *area)
  * iofd_area_load - enter a held area into one domain
  * @aspace: its address space
  * @area: held area
- * @domain: domain that does not have the area yet
+ * @member: the domain, which does not have the area yet
  *
  * Return: 0 or what iofd_paging_load() returns.
  */
 int iofd_area_load(struct iofd_aspace *aspace, struct iofd_area *area,
-		   struct iommu_domain *domain)
+		   struct iofd_member *member)
 {
 	struct iofd_window window = {
 		.iova = area->node.range,
@@ -270,8 +317,31 @@ int iofd_area_load(struct iofd_aspace *aspace, struct iofd_area *area,
 		.prot = area->prot | area->pages->prot,
 		.max_piece = aspace->huge_pages ? ULONG_MAX : PAGE_SIZE,
 	};
+	int rc;
 
 	lockdep_assert_held(&aspace->domains_rwsem);
 	iofd_check(area->held);
-	return iofd_paging_load(domain, &window);
+	rc = iofd_paging_load(member->domain, &window);
+	trace_iommufd_load(aspace->context, aspace->id, member->id,
+			   window.iova.first, window.iova.last, rc);
+	return rc;
+}
+
+/**
+ * iofd_area_unload - take an area out of one domain
+ * @aspace: its address space
+ * @area: area that the domain has
+ * @member: the domain
+ * @gather: collects what has to be flushed; the caller syncs it with
+ *          iofd_paging_sync() before it releases the area
+ */
+void iofd_area_unload(struct iofd_aspace *aspace, struct iofd_area *area,
+		      struct iofd_member *member,
+		      struct iommu_iotlb_gather *gather)
+{
+	lockdep_assert_held(&aspace->domains_rwsem);
+	iofd_paging_unload(member->domain, area->pages, area->node.range,
+			   gather);
+	trace_iommufd_unload(aspace->context, aspace->id, member->id,
+			     area->node.range.first, area->node.range.last);
 }

@@ -5,8 +5,8 @@
  *           reserve            publish           close           unload
  *   (none) ---------> RESERVED --------> LIVE -----------> CLOSING -----> UNLOADING
  *     ^                   |               ^                  |              |
- *     |      cancel       |               |      reopen      |              |
- *     +-------------------+               +------------------+              |
+ *     |      cancel       |               |      reopen      |    resume    |
+ *     +-------------------+               +------------------+--------------+
  *     |                             remove                                  |
  *     +---------------------------------------------------------------------+
  *
@@ -16,6 +16,7 @@
  *   may be copied,    no         yes          no           no
  *   pinned, accessed
  *   has pins          no         maybe        fewer        no
+ *   has locks         no         maybe        no           no
  *   held              partly     iff the address space has domains
  *                                                          shrinking
  *   loaded            partly     everywhere   everywhere   shrinking
@@ -35,7 +36,8 @@
 #include "memory/pages.h"
 
 struct iofd_aspace;
-struct iommu_domain;
+struct iofd_member;
+struct iommu_iotlb_gather;
 
 enum iofd_area_state {
 	IOFD_AREA_NEW,		/* not in a tree; its maker's alone */
@@ -43,7 +45,7 @@ enum iofd_area_state {
 	IOFD_AREA_LIVE,
 	IOFD_AREA_CLOSING,
 	IOFD_AREA_UNLOADING,
-};
+} __packed;
 
 /**
  * struct iofd_area - an IOVA range onto a slice of a page set
@@ -61,6 +63,7 @@ enum iofd_area_state {
  *        the iova lock held
  * @pinning: calls that make a pin; until they end they use the area, pin or no
  *           pin
+ * @locks: those among @pins whose users are not asked to let go
  */
 struct iofd_area {
 	struct iofd_iova_node node;
@@ -71,10 +74,11 @@ struct iofd_area {
 	enum iofd_area_state state;
 	u8 prot;
 	bool held;
-	bool in_room;
-	bool orphan;
+	bool in_room : 1;
+	bool orphan : 1;
 	atomic_t pins;
 	atomic_t pinning;
+	atomic_t locks;
 };
 
 static inline struct iofd_area *iofd_area_of(struct iofd_iova_node *node)
@@ -95,6 +99,7 @@ void iofd_area_publish(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_close(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_reopen(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_begin_unload(struct iofd_aspace *aspace, struct iofd_area *area);
+void iofd_area_resume(struct iofd_aspace *aspace, struct iofd_area *area);
 void iofd_area_remove(struct iofd_aspace *aspace, struct iofd_area *area);
 
 void iofd_area_split(struct iofd_aspace *aspace, struct iofd_area *left,
@@ -103,7 +108,10 @@ void iofd_area_split(struct iofd_aspace *aspace, struct iofd_area *left,
 int iofd_area_hold(struct iofd_area *area);
 void iofd_area_release(struct iofd_area *area);
 int iofd_area_load(struct iofd_aspace *aspace, struct iofd_area *area,
-		   struct iommu_domain *domain);
+		   struct iofd_member *member);
+void iofd_area_unload(struct iofd_aspace *aspace, struct iofd_area *area,
+		      struct iofd_member *member,
+		      struct iommu_iotlb_gather *gather);
 
 static inline unsigned long iofd_area_length(const struct iofd_area *area)
 {

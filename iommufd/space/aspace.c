@@ -15,8 +15,16 @@
 #include "space/area.h"
 #include "space/aspace.h"
 
-void iofd_aspace_init(struct iofd_aspace *aspace)
+/**
+ * iofd_aspace_init - set up an address space without anything in it
+ * @aspace: address space, zeroed
+ * @context: number of its context, for traces
+ * @id: of its IOAS, for traces
+ */
+void iofd_aspace_init(struct iofd_aspace *aspace, u64 context, u32 id)
 {
+	aspace->context = context;
+	aspace->id = id;
 	init_rwsem(&aspace->domains_rwsem);
 	INIT_LIST_HEAD(&aspace->domains);
 	init_rwsem(&aspace->iova_rwsem);
@@ -65,6 +73,71 @@ void iofd_aspace_look(struct iofd_aspace *aspace, struct iofd_aspace_info *info)
 	}
 	up_read(&aspace->iova_rwsem);
 	up_read(&aspace->domains_rwsem);
+}
+
+/**
+ * iofd_aspace_sums - how large an address space is
+ * @aspace: address space
+ * @sums: out: each right at some moment, not all at the same
+ *
+ * Context: any; takes no lock, so who holds one does not keep anybody from
+ * looking.
+ */
+void iofd_aspace_sums(const struct iofd_aspace *aspace,
+		      struct iofd_aspace_sums *sums)
+{
+	unsigned int domains = READ_ONCE(aspace->ndomains);
+
+	*sums = (struct iofd_aspace_sums){
+		.areas = READ_ONCE(aspace->nareas),
+		.mapped = READ_ONCE(aspace->mapped),
+		/* All areas are held if there is a domain, none if not. */
+		.pinned = domains ? READ_ONCE(aspace->pinnable) : 0,
+		.domains = domains,
+		.users = READ_ONCE(aspace->nusers),
+	};
+}
+
+static const char *const state_names[] = {
+	[IOFD_AREA_NEW] = "new",
+	[IOFD_AREA_RESERVED] = "reserved",
+	[IOFD_AREA_LIVE] = "live",
+	[IOFD_AREA_CLOSING] = "closing",
+	[IOFD_AREA_UNLOADING] = "unloading",
+};
+
+/**
+ * iofd_aspace_look_area - the first area that ends at or above an IOVA
+ * @aspace: address space
+ * @from: IOVA
+ * @look: out: what it is like at this moment, if there is one
+ *
+ * Return: 1; 0 if there is none; -EINTR a fatal signal came while somebody
+ * held the table.
+ */
+int iofd_aspace_look_area(struct iofd_aspace *aspace, unsigned long from,
+			  struct iofd_area_look *look)
+{
+	struct iofd_iova_node *node;
+	struct iofd_area *area;
+
+	if (down_read_killable(&aspace->iova_rwsem))
+		return -EINTR;
+	node = iofd_iova_used_first(&aspace->iova,
+				    (struct iofd_range){ from, ULONG_MAX });
+	area = iofd_area_of(node);
+	if (area)
+		*look = (struct iofd_area_look){
+			.range = area->node.range,
+			.state = state_names[area->state],
+			.backing = area->pages->source->name,
+			.addr = area->pages->addr + area->byte,
+			.prot = area->prot,
+			.pins = atomic_read(&area->pins),
+			.orphan = area->orphan,
+		};
+	up_read(&aspace->iova_rwsem);
+	return area ? 1 : 0;
 }
 
 /**
@@ -166,7 +239,8 @@ void iofd_aspace_unreserve(struct iofd_aspace *aspace, const void *owner)
 
 static int reserve_regions_locked(struct iofd_aspace *aspace,
 				  struct device *dev, struct list_head *regions,
-				  const void *owner)
+				  const void *owner,
+				  struct iofd_msi_window *window)
 {
 	unsigned int hw_msi = 0, sw_msi = 0;
 	struct iommu_resv_region *region;
@@ -178,14 +252,17 @@ static int reserve_regions_locked(struct iofd_aspace *aspace,
 			continue;
 		if (region->type == IOMMU_RESV_MSI)
 			hw_msi++;
-		if (region->type == IOMMU_RESV_SW_MSI)
-			sw_msi++;
 		rc = iofd_range_from_length(&range, region->start,
 					    region->length);
 		if (rc == -EINVAL)	/* empty: nothing to keep free */
 			continue;
+		if (!rc && region->type == IOMMU_RESV_SW_MSI) {
+			sw_msi++;
+			window->range = range;
+		}
 		if (!rc)
-			rc = iofd_iova_reserve(&aspace->iova, range, owner);
+			rc = iofd_iova_reserve_for(&aspace->iova, range, owner,
+						   dev);
 		if (rc) {
 			if (rc == -EADDRINUSE)
 				dev_info_ratelimited(dev, "iommufd: the device reserves IOVA 0x%llx-0x%llx, where the address space has a mapping or an allowed range\n",
@@ -199,6 +276,7 @@ static int reserve_regions_locked(struct iofd_aspace *aspace,
 	/* Which window would MSIs go through?  The IOMMU driver must decide. */
 	if (WARN_ON((hw_msi && sw_msi) || sw_msi > 1))
 		return -EINVAL;
+	window->exists = sw_msi;
 	return 0;
 }
 
@@ -207,12 +285,14 @@ static int reserve_regions_locked(struct iofd_aspace *aspace,
  * @aspace: address space
  * @dev: device that is about to use the address space
  * @owner: handle for iofd_aspace_unreserve(), with nothing reserved here yet
+ * @window: out: where software may place MSIs of the device
  *
  * Return: 0; -EADDRINUSE if a mapping or the allowed list is there; -EINVAL
  * with a warning for a device with contradictory MSI windows; -ENOMEM.
  */
 int iofd_aspace_reserve_device(struct iofd_aspace *aspace, struct device *dev,
-			       const void *owner)
+			       const void *owner,
+			       struct iofd_msi_window *window)
 {
 	LIST_HEAD(regions);
 	int rc;
@@ -222,7 +302,7 @@ int iofd_aspace_reserve_device(struct iofd_aspace *aspace, struct device *dev,
 
 	iommu_get_resv_regions(dev, &regions);
 	down_write(&aspace->iova_rwsem);
-	rc = reserve_regions_locked(aspace, dev, &regions, owner);
+	rc = reserve_regions_locked(aspace, dev, &regions, owner, window);
 	if (rc)
 		iofd_iova_unreserve(&aspace->iova, owner);
 	up_write(&aspace->iova_rwsem);

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "space/area.h"
 #include "space/aspace.h"
+#include "space/dirty.h"
 #include "space/paging.h"
 
 static struct iofd_iova_node *first_area(struct iofd_aspace *aspace)
@@ -29,7 +30,7 @@ static struct iofd_iova_node *next_area(struct iofd_iova_node *node)
  * Take all areas below @end (NULL: all) out of a domain, flush, and release
  * them if no domain is left to need them.
  */
-static void unload_all(struct iofd_aspace *aspace, struct iommu_domain *domain,
+static void unload_all(struct iofd_aspace *aspace, struct iofd_member *member,
 		       struct iofd_iova_node *end)
 {
 	struct iommu_iotlb_gather gather;
@@ -40,13 +41,12 @@ static void unload_all(struct iofd_aspace *aspace, struct iommu_domain *domain,
 
 	iommu_iotlb_gather_init(&gather);
 	for (node = first_area(aspace); node != end; node = next_area(node)) {
-		iofd_paging_unload(domain, iofd_area_of(node)->pages,
-				   node->range, &gather);
+		iofd_area_unload(aspace, iofd_area_of(node), member, &gather);
 		any = true;
 	}
 	if (!any)
 		return;
-	iofd_paging_sync(domain, &gather);
+	iofd_paging_sync(member->domain, &gather);
 
 	if (aspace->ndomains)
 		return;
@@ -54,7 +54,7 @@ static void unload_all(struct iofd_aspace *aspace, struct iommu_domain *domain,
 		iofd_area_release(iofd_area_of(node));
 }
 
-static int load_all(struct iofd_aspace *aspace, struct iommu_domain *domain)
+static int load_all(struct iofd_aspace *aspace, struct iofd_member *member)
 {
 	struct iofd_iova_node *node;
 	struct iofd_area *area;
@@ -69,7 +69,7 @@ static int load_all(struct iofd_aspace *aspace, struct iommu_domain *domain)
 			if (rc)
 				goto err_unload;
 		}
-		rc = iofd_area_load(aspace, area, domain);
+		rc = iofd_area_load(aspace, area, member);
 		if (rc) {
 			if (!aspace->ndomains)
 				iofd_area_release(area);
@@ -79,7 +79,7 @@ static int load_all(struct iofd_aspace *aspace, struct iommu_domain *domain)
 	return 0;
 
 err_unload:
-	unload_all(aspace, domain, node);
+	unload_all(aspace, member, node);
 	return rc;
 }
 
@@ -155,11 +155,12 @@ int iofd_aspace_join(struct iofd_aspace *aspace, struct iofd_member *member)
 	rc = restrict_table(aspace, member);
 	if (rc)
 		goto out;
-	rc = load_all(aspace, member->domain);
+	rc = load_all(aspace, member);
 	if (rc) {
 		restrict_undo(aspace, member);
 		goto out;
 	}
+	iofd_dirty_join(aspace, member);
 	list_add_tail(&member->link, &aspace->domains);
 	aspace->ndomains++;
 out:
@@ -175,9 +176,11 @@ out:
 void iofd_aspace_leave(struct iofd_aspace *aspace, struct iofd_member *member)
 {
 	down_write(&aspace->domains_rwsem);
+	/* What devices wrote through it, nobody knows any more. */
+	iofd_dirty_lose(aspace);
 	list_del(&member->link);
 	aspace->ndomains--;
-	unload_all(aspace, member->domain, NULL);
+	unload_all(aspace, member, NULL);
 	restrict_undo(aspace, member);
 	up_write(&aspace->domains_rwsem);
 }

@@ -7,7 +7,7 @@
  *   map     make one area                 \
  *   copy    make areas that share the      > place -> hold -> load | publish
  *           source's page sets            /
- *   unmap   gather areas, in-kernel users let go
+ *   unmap   gather areas, in-kernel users let go, report what was written
  *                        | unload -> flush -> release -> remove -> free
  *
  * The bar is the point of no return.  Before it everything can be undone and
@@ -21,7 +21,9 @@
 #include "base/check.h"
 #include "space/area.h"
 #include "space/aspace.h"
+#include "space/dirty.h"
 #include "space/paging.h"
+#include "trace.h"
 
 /**
  * iofd_areas_free - free a list of areas in state NEW
@@ -49,8 +51,7 @@ static void unload_areas(struct iofd_aspace *aspace, struct list_head *areas)
 	list_for_each_entry(member, &aspace->domains, link) {
 		iommu_iotlb_gather_init(&gather);
 		list_for_each_entry(area, areas, work)
-			iofd_paging_unload(member->domain, area->pages,
-					   area->node.range, &gather);
+			iofd_area_unload(aspace, area, member, &gather);
 		iofd_paging_sync(member->domain, &gather);
 	}
 }
@@ -66,7 +67,7 @@ static int load_area(struct iofd_aspace *aspace, struct iofd_area *area)
 	if (rc)
 		return rc;
 	list_for_each_entry(member, &aspace->domains, link) {
-		rc = iofd_area_load(aspace, area, member->domain);
+		rc = iofd_area_load(aspace, area, member);
 		if (rc)
 			goto err_unload;
 	}
@@ -75,8 +76,7 @@ static int load_area(struct iofd_aspace *aspace, struct iofd_area *area)
 err_unload:
 	list_for_each_entry_continue_reverse(member, &aspace->domains, link) {
 		iommu_iotlb_gather_init(&gather);
-		iofd_paging_unload(member->domain, area->pages,
-				   area->node.range, &gather);
+		iofd_area_unload(aspace, area, member, &gather);
 		iofd_paging_sync(member->domain, &gather);
 	}
 	iofd_area_release(area);
@@ -124,12 +124,17 @@ static void explain_reserved(struct iofd_aspace *aspace,
 			     struct iofd_range range)
 {
 	struct iofd_range reserved;
+	const struct device *dev;
 
 	if (!iofd_iova_reserved_first(&aspace->iova, range, &reserved))
 		return;
-	pr_info_ratelimited("%s[%d]: cannot map IOVA 0x%lx-0x%lx: 0x%lx-0x%lx is reserved for a device or outside of what its IOMMU can translate, see IOMMU_IOAS_IOVA_RANGES\n",
+	dev = iofd_iova_reserved_for(&aspace->iova, range);
+	pr_info_ratelimited("%s[%d]: cannot map IOVA 0x%lx-0x%lx: 0x%lx-0x%lx %s%s, see IOMMU_IOAS_IOVA_RANGES\n",
 			    current->comm, task_pid_nr(current), range.first,
-			    range.last, reserved.first, reserved.last);
+			    range.last, reserved.first, reserved.last,
+			    dev ? "is reserved for device " :
+				  "is beyond what the IOMMU translates",
+			    dev ? dev_name(dev) : "");
 }
 
 /* Find the IOVA range for a mapping as a whole. */
@@ -205,7 +210,13 @@ int iofd_aspace_map_areas(struct iofd_aspace *aspace, struct list_head *areas,
 			  struct iofd_place *place)
 {
 	struct iofd_area *area, *next;
-	int rc;
+	const char *backing;
+	int prot, rc;
+
+	/* Once they are published they may be gone before this returns. */
+	area = list_first_entry(areas, struct iofd_area, work);
+	backing = area->pages->source->name;
+	prot = area->prot;
 
 	down_read(&aspace->domains_rwsem);
 	down_write(&aspace->iova_rwsem);
@@ -229,6 +240,8 @@ int iofd_aspace_map_areas(struct iofd_aspace *aspace, struct list_head *areas,
 	up_write(&aspace->iova_rwsem);
 out:
 	up_read(&aspace->domains_rwsem);
+	trace_iommufd_map(aspace->context, aspace->id, place->iova,
+			  place->length, prot, backing, place->addr, rc);
 	return rc;
 }
 
@@ -395,7 +408,7 @@ static bool rule_stops(enum iofd_unmap_rule rule, struct iofd_range range,
 	case IOFD_UNMAP_IDLE:
 		break;
 	}
-	if (area->state != IOFD_AREA_LIVE)
+	if (area->state != IOFD_AREA_LIVE || atomic_read(&area->locks))
 		*rc = -EBUSY;
 	else if (!inside)
 		*rc = rule == IOFD_UNMAP_WHOLE ? -EINVAL : -ENOENT;
@@ -450,24 +463,23 @@ static void reopen_areas(struct iofd_aspace *aspace, struct list_head *areas)
 	}
 }
 
-/**
- * iofd_aspace_unmap_rule - remove areas that a range meets
- * @aspace: address space
- * @range: range
- * @rule: which of them
- * @unmapped: out: number of bytes removed, also on failure
- *
- * When this returns no device reaches the memory of the removed areas through
- * this address space any more, and they are unpinned as far as nobody else
- * holds them.
- *
- * Return: 0, also if there was nothing; -EBUSY if another thread is mapping or
- * unmapping in the range; -ENOENT, or -EINVAL if all are to go or none, if an
- * area reaches beyond the range; -EDEADLK if an in-kernel user does not unpin
- * an area; -EINTR a fatal signal came while one was pinning.
- */
-int iofd_aspace_unmap_rule(struct iofd_aspace *aspace, struct iofd_range range,
-			   enum iofd_unmap_rule rule, unsigned long *unmapped)
+/* The areas stay after all; none of them has been unloaded. */
+static void resume_areas(struct iofd_aspace *aspace, struct list_head *areas)
+{
+	struct iofd_area *area, *next;
+
+	down_write(&aspace->iova_rwsem);
+	list_for_each_entry_safe(area, next, areas, work) {
+		list_del_init(&area->work);
+		iofd_area_resume(aspace, area);
+	}
+	up_write(&aspace->iova_rwsem);
+}
+
+/* @dirty: where to report what devices have written, or NULL */
+static int unmap(struct iofd_aspace *aspace, struct iofd_range range,
+		 enum iofd_unmap_rule rule, const struct iofd_bitmap *dirty,
+		 unsigned long *unmapped)
 {
 	struct iofd_area *area;
 	LIST_HEAD(areas);
@@ -482,6 +494,11 @@ int iofd_aspace_unmap_rule(struct iofd_aspace *aspace, struct iofd_range range,
 	list_for_each_entry(area, &areas, work)
 		iofd_area_begin_unload(aspace, area);
 	up_write(&aspace->iova_rwsem);
+	if (dirty && !list_empty(&areas)) {
+		rc = iofd_dirty_collect(aspace, &areas, dirty);
+		if (rc)
+			resume_areas(aspace, &areas);
+	}
 
 	/* Point of no return. */
 	if (!list_empty(&areas)) {
@@ -497,9 +514,61 @@ int iofd_aspace_unmap_rule(struct iofd_aspace *aspace, struct iofd_range range,
 		up_write(&aspace->iova_rwsem);
 	}
 	up_read(&aspace->domains_rwsem);
+	trace_iommufd_unmap(aspace->context, aspace->id, range.first,
+			    range.last, *unmapped, rc);
 
 	iofd_areas_free(&areas);
 	return rc;
+}
+
+/**
+ * iofd_aspace_unmap_rule - remove areas that a range meets
+ * @aspace: address space
+ * @range: range
+ * @rule: which of them
+ * @unmapped: out: number of bytes removed, also on failure
+ *
+ * When this returns no device reaches the memory of the removed areas through
+ * this address space any more, and they are unpinned as far as nobody else
+ * holds them.
+ *
+ * Return: 0, also if there was nothing; -EBUSY if another thread is mapping or
+ * unmapping in the range, or hardware uses it by itself, see
+ * iofd_aspace_lock(); -ENOENT, or -EINVAL if all are to go or none, if an
+ * area reaches beyond the range; -EDEADLK if an in-kernel user does not unpin
+ * an area; -EINTR a fatal signal came while one was pinning.
+ */
+int iofd_aspace_unmap_rule(struct iofd_aspace *aspace, struct iofd_range range,
+			   enum iofd_unmap_rule rule, unsigned long *unmapped)
+{
+	return unmap(aspace, range, rule, NULL, unmapped);
+}
+
+/**
+ * iofd_aspace_unmap_dirty - remove areas and report what was written to them
+ * @aspace: address space
+ * @to: range, none of whose ends may lie inside an area, and where to report
+ * @unmapped: out: number of bytes removed, 0 on failure
+ *
+ * A write of a device is either reported or was blocked: see dirty.c for how,
+ * and for when more is reported than was written.
+ *
+ * Context: of the process that owns the bitmap; may sleep and fault.
+ *
+ * Return: as iofd_aspace_unmap_rule() with IOFD_UNMAP_WHOLE; besides -EFAULT the
+ * bitmap cannot be written; -ENOMEM; what the IOMMU driver says.  On failure
+ * nothing was removed.
+ */
+int iofd_aspace_unmap_dirty(struct iofd_aspace *aspace,
+			    const struct iofd_bitmap *to,
+			    unsigned long *unmapped)
+{
+	int rc;
+
+	/* Before in-kernel users are told to let go, and devices stopped. */
+	*unmapped = 0;
+	rc = iofd_aspace_check_bitmap(to);
+	return rc ?: unmap(aspace, to->range, IOFD_UNMAP_WHOLE, to, unmapped);
 }
 
 /**

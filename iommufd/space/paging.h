@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Putting the page frames of a slice into an iommu_domain and taking them out.
- * The only room that calls iommu_map() and iommu_unmap().
+ * The only room that calls iommu_map() and iommu_unmap(), but for MSI pages
+ * (builtin/msi.c), which are not of the address space.
  */
 #ifndef IOFD_SPACE_PAGING_H
 #define IOFD_SPACE_PAGING_H

@@ -11,11 +11,16 @@
  * for pins that are being made, and tells every user to let go.  The users are
  * called without any lock, since they take locks of their own which they also
  * hold while they pin or unpin.
+ *
+ * A lock is a pin on behalf of hardware that reads the memory by itself, for as
+ * long as it likes: nobody can be asked to let go, so an area with locks is not
+ * closed, and who wants to unmap it is refused.
  */
 #include "base/check.h"
 #include "memory/copy.h"
 #include "space/area.h"
 #include "space/aspace.h"
+#include "space/dirty.h"
 
 /* Most in-kernel users of one address space. */
 #define IOFD_ASPACE_MAX_USERS 65536
@@ -42,6 +47,8 @@ int iofd_aspace_add_user(struct iofd_aspace *aspace,
 	if (!rc) {
 		list_add_tail(&user->link, &aspace->users);
 		aspace->nusers++;
+		/* What it writes no IOMMU sees. */
+		iofd_dirty_lose(aspace);
 	}
 	up_write(&aspace->iova_rwsem);
 	return rc;
@@ -178,13 +185,8 @@ static bool is_pinned(struct iofd_aspace *aspace, struct iofd_range range)
 	return false;
 }
 
-/**
- * iofd_aspace_unpin - undo iofd_aspace_pin()
- * @aspace: address space
- * @range: exactly the range of a pin; anything else is a bug of the caller,
- *         which is warned about and leaves everything as it is
- */
-void iofd_aspace_unpin(struct iofd_aspace *aspace, struct iofd_range range)
+static void unpin(struct iofd_aspace *aspace, struct iofd_range range,
+		  bool lock)
 {
 	struct slice slice;
 	bool more = true;
@@ -197,11 +199,34 @@ void iofd_aspace_unpin(struct iofd_aspace *aspace, struct iofd_range range)
 	while (more) {
 		slice = pinned_slice(aspace, range);
 		iofd_pages_unpin(slice.area->pages, slice.byte, slice.length);
+		if (lock)
+			atomic_dec(&slice.area->locks);
 		atomic_dec(&slice.area->pins);
 		more = slice.length - 1 < range.last - range.first;
 		range.first += slice.length;
 	}
 	up_read(&aspace->iova_rwsem);
+}
+
+/**
+ * iofd_aspace_unpin - undo iofd_aspace_pin()
+ * @aspace: address space
+ * @range: exactly the range of a pin; anything else is a bug of the caller,
+ *         which is warned about and leaves everything as it is
+ */
+void iofd_aspace_unpin(struct iofd_aspace *aspace, struct iofd_range range)
+{
+	unpin(aspace, range, false);
+}
+
+/**
+ * iofd_aspace_unlock - undo iofd_aspace_lock()
+ * @aspace: address space
+ * @range: exactly the range that was locked
+ */
+void iofd_aspace_unlock(struct iofd_aspace *aspace, struct iofd_range range)
+{
+	unpin(aspace, range, true);
 }
 
 /* How many pages a slice touches. */
@@ -210,6 +235,54 @@ static unsigned long slice_pages(const struct slice *slice)
 	return iofd_range_length(iofd_pages_indices(slice->area->pages,
 						    slice->byte,
 						    slice->length));
+}
+
+static int pin(struct iofd_aspace *aspace, struct iofd_range range,
+	       struct page **out, int prot, bool lock)
+{
+	struct iofd_range rest = range;
+	struct slice slice;
+	bool more = true;
+	int rc;
+
+	while (more) {
+		down_read(&aspace->iova_rwsem);
+		rc = find_slice(aspace, rest, prot, true, &slice);
+		if (!rc) {
+			if (lock)
+				atomic_inc(&slice.area->locks);
+			atomic_inc(&slice.area->pins);
+			atomic_inc(&slice.area->pinning);
+		}
+		up_read(&aspace->iova_rwsem);
+		if (rc)
+			goto err_unpin;
+
+		rc = iofd_pages_pin(slice.area->pages, slice.byte,
+				    slice.length, out);
+		if (rc) {
+			if (lock)
+				atomic_dec(&slice.area->locks);
+			atomic_dec(&slice.area->pins);
+		} else {
+			out += slice_pages(&slice);
+		}
+		/* Without a pin the area may be gone right after this. */
+		if (atomic_dec_and_test(&slice.area->pinning))
+			wake_up_all(&aspace->idle);
+		if (rc)
+			goto err_unpin;
+		more = slice.length - 1 < rest.last - rest.first;
+		rest.first += slice.length;
+	}
+	return 0;
+
+err_unpin:
+	if (rest.first != range.first) {
+		rest = (struct iofd_range){ range.first, rest.first - 1 };
+		unpin(aspace, rest, lock);
+	}
+	return rc;
 }
 
 /**
@@ -226,44 +299,23 @@ static unsigned long slice_pages(const struct slice *slice)
 int iofd_aspace_pin(struct iofd_aspace *aspace, struct iofd_range range,
 		    struct page **out, bool write)
 {
-	int prot = write ? IOMMU_WRITE : IOMMU_READ;
-	struct iofd_range rest = range;
-	struct slice slice;
-	bool more = true;
-	int rc;
+	return pin(aspace, range, out, write ? IOMMU_WRITE : IOMMU_READ, false);
+}
 
-	while (more) {
-		down_read(&aspace->iova_rwsem);
-		rc = find_slice(aspace, rest, prot, true, &slice);
-		if (!rc) {
-			atomic_inc(&slice.area->pins);
-			atomic_inc(&slice.area->pinning);
-		}
-		up_read(&aspace->iova_rwsem);
-		if (rc)
-			goto err_unpin;
-
-		rc = iofd_pages_pin(slice.area->pages, slice.byte,
-				    slice.length, out);
-		if (rc)
-			atomic_dec(&slice.area->pins);
-		else
-			out += slice_pages(&slice);
-		/* Without a pin the area may be gone right after this. */
-		if (atomic_dec_and_test(&slice.area->pinning))
-			wake_up_all(&aspace->idle);
-		if (rc)
-			goto err_unpin;
-		more = slice.length - 1 < rest.last - rest.first;
-		rest.first += slice.length;
-	}
-	return 0;
-
-err_unpin:
-	if (rest.first != range.first)
-		iofd_aspace_unpin(aspace, (struct iofd_range){
-			range.first, rest.first - 1 });
-	return rc;
+/**
+ * iofd_aspace_lock - pin the memory behind a range for hardware to read
+ * @aspace: address space
+ * @range: IOVAs, covered by areas without a gap
+ * @out: out: one page for each PAGE_SIZE that is touched, in order
+ *
+ * Until iofd_aspace_unlock() no area that the range meets can be unmapped.
+ *
+ * Return: as iofd_aspace_pin().
+ */
+int iofd_aspace_lock(struct iofd_aspace *aspace, struct iofd_range range,
+		     struct page **out)
+{
+	return pin(aspace, range, out, IOMMU_READ, true);
 }
 
 /**

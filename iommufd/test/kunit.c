@@ -29,4 +29,5 @@ void iofd_kunit_random(struct kunit *test, struct rnd_state *rnd)
 kunit_test_suites(&iofd_range_suite,
 		  &iofd_runs_suite,
 		  &iofd_iova_suite,
-		  &iofd_iova_bitmap_suite);
+		  &iofd_iova_bitmap_suite,
+		  &iofd_queue_suite);

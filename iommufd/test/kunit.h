@@ -18,6 +18,7 @@ extern struct kunit_suite iofd_range_suite;
 extern struct kunit_suite iofd_runs_suite;
 extern struct kunit_suite iofd_iova_suite;
 extern struct kunit_suite iofd_iova_bitmap_suite;
+extern struct kunit_suite iofd_queue_suite;
 
 void iofd_kunit_random(struct kunit *test, struct rnd_state *rnd);
 

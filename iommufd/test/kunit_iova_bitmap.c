@@ -278,50 +278,137 @@ static void window_moves(struct kunit *test)
 	iova_bitmap_free(bitmap);
 }
 
-/* Pages to mark: one bit in each of @first..@last. */
-struct touch {
-	unsigned long first;
-	unsigned long last;
+/* What for_each asked for, part by part. */
+struct parts {
+	unsigned long next;
+	unsigned long align;
+	unsigned int nr_calls;
 };
 
-static int touch_pages(struct iova_bitmap *bitmap, unsigned long iova,
-		       size_t length, void *opaque)
+static int note_part(struct iova_bitmap *bitmap, unsigned long iova,
+		     size_t length, void *opaque)
 {
-	const unsigned long step = PAGE_SIZE * 8 * SZ_4K;
-	struct touch *touch = opaque;
+	struct parts *parts = opaque;
 
-	iova_bitmap_set(bitmap, iova + touch->first * step,
-			(touch->last - touch->first) * step + SZ_4K);
+	if (iova != parts->next)
+		return -EXDEV;
+	if (iova)
+		parts->align = min(parts->align, 1UL << __ffs(iova));
+	parts->next = iova + length;
+	parts->nr_calls++;
+	iova_bitmap_set(bitmap, iova, 1);
+	iova_bitmap_set(bitmap, parts->next - 1, 1);
 	return 0;
 }
 
-static void lost_bits_are_reported(struct kunit *test)
+static void windows_are_cut_where_large_pages_end(struct kunit *test)
 {
-	const unsigned long pages = 5, per_page = PAGE_SIZE * 8 * SZ_4K;
+	const unsigned long per_page = PAGE_SIZE * 8 * SZ_4K;
+	const unsigned long pages = 3 * PAGE_SIZE / sizeof(void *) + 7;
 	unsigned long user = map_user(test, pages * PAGE_SIZE);
-	struct touch before = { 0, 1 }, over = { 1, 3 }, behind = { 3, 4 };
+	struct parts parts = { .align = ULONG_MAX };
 	struct iova_bitmap *bitmap;
 
-	KUNIT_ASSERT_EQ(test, vm_munmap(user + 2 * PAGE_SIZE, PAGE_SIZE), 0);
 	bitmap = iova_bitmap_alloc(0, pages * per_page, SZ_4K, user_at(user));
 	KUNIT_ASSERT_FALSE(test, IS_ERR(bitmap));
+	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &parts, note_part),
+			0);
+	iova_bitmap_free(bitmap);
+	KUNIT_EXPECT_EQ(test, parts.next, pages * per_page);
+	KUNIT_EXPECT_GE(test, parts.nr_calls, 4);
+	KUNIT_EXPECT_LE(test, parts.nr_calls, 8);
+	/* at least half of what a window of almost a page of pointers covers */
+	KUNIT_EXPECT_GE(test, parts.align,
+			PAGE_SIZE / sizeof(void *) / 2 * per_page);
+	KUNIT_EXPECT_EQ(test, user_byte(test, user), 0x01);
+	KUNIT_EXPECT_EQ(test, user_byte(test, user + pages * PAGE_SIZE - 1),
+			0x80);
 
-	/* a hole that no bit falls into does no harm */
-	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &before,
-						   touch_pages), 0);
-	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &behind,
-						   touch_pages), 0);
-	KUNIT_EXPECT_EQ(test, user_byte(test, user + 4 * PAGE_SIZE), 1);
+	/* from an IOVA that is aligned to little, up to the very top */
+	parts = (struct parts){
+		.next = -(pages * per_page - SZ_4K), .align = ULONG_MAX,
+	};
+	bitmap = iova_bitmap_alloc(parts.next, -parts.next, SZ_4K,
+				   user_at(user));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(bitmap));
+	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &parts, note_part),
+			0);
+	KUNIT_EXPECT_EQ(test, parts.next, 0);
+	iova_bitmap_free(bitmap);
+}
 
-	/* one that matters does, and the rest is written all the same */
-	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &over, touch_pages),
+static void unwritable_windows_are_not_harvested(struct kunit *test)
+{
+	const unsigned long per_page = PAGE_SIZE * 8 * SZ_4K;
+	const unsigned long window = PAGE_SIZE / sizeof(void *);
+	const unsigned long pages = 3 * window;
+	unsigned long user = map_user(test, pages * PAGE_SIZE);
+	struct parts parts = { .align = ULONG_MAX };
+	struct iova_bitmap *bitmap;
+
+	/* the fifth page of five: nothing of the window is asked for */
+	KUNIT_ASSERT_EQ(test, vm_munmap(user + 4 * PAGE_SIZE, PAGE_SIZE), 0);
+	bitmap = iova_bitmap_alloc(0, 5 * per_page, SZ_4K, user_at(user));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(bitmap));
+	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &parts, note_part),
 			-EFAULT);
-	KUNIT_EXPECT_EQ(test, user_byte(test, user + 2 * PAGE_SIZE - 1), 0xff);
-	KUNIT_EXPECT_EQ(test, user_byte(test, user + 3 * PAGE_SIZE), 0xff);
+	KUNIT_EXPECT_EQ(test, parts.nr_calls, 0);
+	KUNIT_EXPECT_EQ(test, user_byte(test, user), 0);
+	iova_bitmap_free(bitmap);
 
-	/* and is not remembered for ever */
-	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &before,
-						   touch_pages), 0);
+	/* without that page it is, and the failure is not remembered */
+	bitmap = iova_bitmap_alloc(0, 4 * per_page, SZ_4K, user_at(user));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(bitmap));
+	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &parts, note_part),
+			0);
+	KUNIT_EXPECT_EQ(test, parts.nr_calls, 1);
+
+	/* nor does it stop who sets bits without asking */
+	iova_bitmap_set(bitmap, SZ_4K, SZ_4K);
+	KUNIT_EXPECT_EQ(test, user_byte(test, user), 0x03);
+	iova_bitmap_free(bitmap);
+
+	/* in a later window: what is in front of it is, what is behind is not */
+	parts = (struct parts){ .align = ULONG_MAX };
+	KUNIT_ASSERT_EQ(test, vm_munmap(user + 2 * window * PAGE_SIZE,
+					PAGE_SIZE), 0);
+	bitmap = iova_bitmap_alloc(0, (pages - 5) * per_page, SZ_4K,
+				   user_at(user + 5 * PAGE_SIZE));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(bitmap));
+	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &parts, note_part),
+			-EFAULT);
+	KUNIT_EXPECT_GE(test, parts.nr_calls, 1);
+	KUNIT_EXPECT_LE(test, parts.next, (2 * window - 5) * per_page);
+	iova_bitmap_free(bitmap);
+}
+
+/* More than was asked for, as the IOPTE of a very large page makes it. */
+static int set_beyond(struct iova_bitmap *bitmap, unsigned long iova,
+		      size_t length, void *opaque)
+{
+	unsigned int *calls = opaque;
+
+	++*calls;
+	iova_bitmap_set(bitmap, iova, ULONG_MAX);
+	return 0;
+}
+
+static void bits_lost_beyond_a_window_are_reported(struct kunit *test)
+{
+	const unsigned long per_page = PAGE_SIZE * 8 * SZ_4K;
+	const unsigned long pages = 2 * PAGE_SIZE / sizeof(void *);
+	unsigned long user = map_user(test, pages * PAGE_SIZE);
+	struct iova_bitmap *bitmap;
+	unsigned int calls = 0;
+
+	KUNIT_ASSERT_EQ(test, vm_munmap(user + (pages - 1) * PAGE_SIZE,
+					PAGE_SIZE), 0);
+	bitmap = iova_bitmap_alloc(0, pages * per_page, SZ_4K, user_at(user));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(bitmap));
+	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &calls, set_beyond),
+			-EFAULT);
+	KUNIT_EXPECT_EQ(test, calls, 1);
+	KUNIT_EXPECT_EQ(test, user_byte(test, user), 0xff);
 	iova_bitmap_free(bitmap);
 }
 
@@ -331,7 +418,9 @@ static struct kunit_case iova_bitmap_cases[] = {
 	KUNIT_CASE(range_at_zero),
 	KUNIT_CASE(callback_and_empty_range),
 	KUNIT_CASE(window_moves),
-	KUNIT_CASE(lost_bits_are_reported),
+	KUNIT_CASE(windows_are_cut_where_large_pages_end),
+	KUNIT_CASE(unwritable_windows_are_not_harvested),
+	KUNIT_CASE(bits_lost_beyond_a_window_are_reported),
 	{}
 };
 

@@ -5,27 +5,62 @@
 #ifndef IOFD_TEST_MOCK_H
 #define IOFD_TEST_MOCK_H
 
+#include <linux/atomic.h>
 #include <linux/container_of.h>
 #include <linux/device.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "iommufd_test.h"
 #include "object/ctx.h"
 
 struct iommufd_access;
+
+#define MOCK_IOPF_ANSWERS (IOMMU_PAGE_RESP_FAILURE + 1)
+
+/**
+ * struct mock_iopf - page requests of a device
+ * @domains: attached domains, of RID and PASIDs, that want them; changes under
+ *           the IOMMU core's lock of the device's group
+ * @groups: groups the device has sent
+ * @answers: answers it was given, by enum iommu_page_response_code
+ */
+struct mock_iopf {
+	unsigned int domains;
+	atomic_t groups;
+	atomic_t answers[MOCK_IOPF_ANSWERS];
+};
 
 /**
  * struct mock_device - a device behind the mock IOMMU
  * @dev: device, on the mock's bus; its release frees the struct
  * @nr: number in its name
  * @flags: MOCK_FLAGS_DEVICE_*
+ * @iopf: page requests
+ * @cache: what requests to a vIOMMU clear
+ * @viommu_lock: guards the next two, and keeps the vIOMMU while held; inside
+ *               the IOMMU core's group mutex
+ * @viommu: vIOMMU on whose nested page table the device is, without a PASID, or
+ *          NULL
+ * @vdev_id: the device's number there
+ * @ctx: context it belongs to
+ * @pasid_trap: the next page table for IOMMU_TEST_PASID_RESERVED is refused;
+ *              guarded by the IOMMU group's mutex
  */
 struct mock_device {
 	struct device dev;
 	unsigned int nr;
 	u32 flags;
+	struct mock_iopf iopf;
+	u32 cache[MOCK_DEV_CACHE_NUM];
+	struct mutex viommu_lock; /* guards the next two */
+	struct iommufd_viommu *viommu;
+	unsigned long vdev_id;
+	struct iommufd_ctx *ctx;
+	bool pasid_trap;
 };
 
 static inline struct mock_device *mock_device_of(struct device *dev)
@@ -56,12 +91,58 @@ PT_IOMMU_CHECK_DOMAIN(struct mock_domain, pt.iommu, domain);
 int mock_iommu_init(void);
 void mock_iommu_exit(void);
 int mock_iommu_add_device(struct device *dev);
+bool mock_iommu_has_device(struct device *dev);
 struct mock_domain *mock_domain_of(struct iommu_domain *domain);
 phys_addr_t mock_domain_translate(struct mock_domain *mock, unsigned long iova);
+
+/* mock_dirty.c */
+void mock_dirty_init(void);
+void mock_dirty_exit(void);
+int mock_dirty_ioctl(struct iofd_ucmd *ucmd);
 
 /* mock_device.c */
 int mock_device_create_ioctl(struct iofd_ucmd *ucmd, u32 flags);
 int mock_device_replace_ioctl(struct iofd_ucmd *ucmd);
+int mock_device_check_cache_ioctl(struct iofd_ucmd *ucmd);
+void mock_device_moved(struct device *dev, struct iommufd_viommu *viommu,
+		       unsigned long vdev_id);
+
+/* mock_nested.c */
+struct iommu_domain *mock_nested_alloc(u32 flags,
+				       const struct iommu_user_data *data,
+				       struct iommufd_viommu *viommu);
+int mock_nested_check_ioctl(struct iofd_ucmd *ucmd);
+
+/* mock_iopf.c */
+int mock_iopf_init(void);
+void mock_iopf_exit(void);
+int mock_iopf_attach(struct device *dev, struct iommu_domain *domain,
+		     struct iommu_domain *old);
+void mock_iopf_response(struct device *dev, struct iopf_fault *evt,
+			struct iommu_page_response *msg);
+int mock_iopf_trigger_ioctl(struct iofd_ucmd *ucmd);
+int mock_iopf_counts_ioctl(struct iofd_ucmd *ucmd);
+
+/* mock_vevent.c */
+int mock_vevent_trigger_ioctl(struct iofd_ucmd *ucmd);
+
+/* mock_viommu.c */
+size_t mock_viommu_size(struct device *dev, enum iommu_viommu_type type);
+int mock_viommu_init(struct iommufd_viommu *core, struct iommu_domain *parent,
+		     const struct iommu_user_data *user_data);
+void mock_viommu_exit(void);
+int mock_device_pasid_attach_ioctl(struct iofd_ucmd *ucmd);
+int mock_device_pasid_replace_ioctl(struct iofd_ucmd *ucmd);
+int mock_device_pasid_detach_ioctl(struct iofd_ucmd *ucmd);
+int mock_device_pasid_check_ioctl(struct iofd_ucmd *ucmd);
+
+/* mock_pasid.c */
+int mock_pasid_set(struct device *dev, ioasid_t pasid);
+void mock_pasid_block(struct device *dev, ioasid_t pasid);
+
+/* mock_msi.c */
+void mock_msi_regions(struct device *dev, struct list_head *head);
+int mock_msi_ioctl(struct iofd_ucmd *ucmd);
 
 /* by_number.c */
 u64 mock_access_by_number(struct iommufd_access *access, u64 numbers);

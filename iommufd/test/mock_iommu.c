@@ -11,7 +11,8 @@
  *                                 |
  *                               blocked domain | page tables
  *
- * Each device is a group of its own.  While nobody attaches it, it is blocked.
+ * Each device is a group of its own, or in one with others of its context.
+ * While nobody attaches it, it is blocked.
  *
  * Its page tables are real ones, of a format whose smallest page is half of
  * PAGE_SIZE: what assumes that both are the same breaks on them.  The only
@@ -50,18 +51,23 @@ static struct iommu_device mock_iommu_device = {
 	.max_pasids = 1 << MOCK_PASID_WIDTH,
 };
 
-/* Nothing has to be told what is no hardware. */
+/* What is no hardware has only to be told whether it may ask for pages. */
 static int blocked_attach_dev(struct iommu_domain *domain, struct device *dev,
 			      struct iommu_domain *old)
 {
-	return 0;
+	int rc = mock_iopf_attach(dev, domain, old);
+
+	if (!rc)
+		mock_device_moved(dev, NULL, 0);
+	return rc;
 }
 
 static int blocked_set_dev_pasid(struct iommu_domain *domain,
 				 struct device *dev, ioasid_t pasid,
 				 struct iommu_domain *old)
 {
-	return 0;
+	mock_pasid_block(dev, pasid);
+	return mock_iopf_attach(dev, domain, old);
 }
 
 static const struct iommu_domain_ops mock_blocked_ops = {
@@ -87,9 +93,30 @@ static bool has_dirty_tracking(struct device *dev)
 static int paging_attach_dev(struct iommu_domain *domain, struct device *dev,
 			     struct iommu_domain *old)
 {
+	int rc;
+
 	if (domain->dirty_ops && !has_dirty_tracking(dev))
 		return -EINVAL;
-	return 0;
+	rc = mock_iopf_attach(dev, domain, old);
+	if (!rc)
+		mock_device_moved(dev, NULL, 0);
+	return rc;
+}
+
+static int paging_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
+				ioasid_t pasid, struct iommu_domain *old)
+{
+	int rc;
+
+	if (domain->dirty_ops && !has_dirty_tracking(dev))
+		return -EINVAL;
+	rc = mock_pasid_set(dev, pasid);
+	if (rc)
+		return rc;
+	rc = mock_iopf_attach(dev, domain, old);
+	if (rc)
+		mock_pasid_block(dev, pasid);
+	return rc;
 }
 
 /* The IOTLB flush: what was unlinked before it, nobody finds after it. */
@@ -116,6 +143,7 @@ static void paging_free(struct iommu_domain *domain)
 static const struct iommu_domain_ops mock_paging_ops = {
 	IOMMU_PT_DOMAIN_OPS(amdv1_mock),
 	.attach_dev = paging_attach_dev,
+	.set_dev_pasid = paging_set_dev_pasid,
 	.iotlb_sync = paging_iotlb_sync,
 	.free = paging_free,
 };
@@ -217,6 +245,13 @@ mock_domain_alloc_paging_flags(struct device *dev, u32 flags,
 	return &mock->domain;
 }
 
+static struct iommu_domain *
+mock_domain_alloc_nested(struct device *dev, struct iommu_domain *parent,
+			 u32 flags, const struct iommu_user_data *user_data)
+{
+	return mock_nested_alloc(flags, user_data, NULL);
+}
+
 static bool mock_capable(struct device *dev, enum iommu_cap cap)
 {
 	switch (cap) {
@@ -254,6 +289,33 @@ static struct iommu_device *mock_probe_device(struct device *dev)
 	return &mock_iommu_device;
 }
 
+static int is_in_shared_group(struct device *dev, const void *data)
+{
+	const struct mock_device *wanted = data;
+	struct mock_device *mdev = mock_device_of(dev);
+
+	return mdev->ctx == wanted->ctx &&
+	       mdev->flags & MOCK_FLAGS_DEVICE_X_GROUP &&
+	       device_iommu_mapped(dev);
+}
+
+static struct iommu_group *mock_device_group(struct device *dev)
+{
+	struct mock_device *mdev = mock_device_of(dev);
+	struct iommu_group *group = NULL;
+	struct device *other = NULL;
+
+	if (mdev->flags & MOCK_FLAGS_DEVICE_X_GROUP)
+		other = bus_find_device(&mock_bus, NULL, mdev,
+					is_in_shared_group);
+	if (other) {
+		/* NULL if it is just leaving */
+		group = iommu_group_get(other);
+		put_device(other);
+	}
+	return group ?: generic_device_group(dev);
+}
+
 static const struct iommu_ops mock_iommu_ops = {
 	.owner = THIS_MODULE,
 	.default_domain = &mock_blocked_domain,
@@ -262,8 +324,13 @@ static const struct iommu_ops mock_iommu_ops = {
 	.capable = mock_capable,
 	.hw_info = mock_hw_info,
 	.domain_alloc_paging_flags = mock_domain_alloc_paging_flags,
+	.domain_alloc_nested = mock_domain_alloc_nested,
 	.probe_device = mock_probe_device,
-	.device_group = generic_device_group,
+	.page_response = mock_iopf_response,
+	.get_viommu_size = mock_viommu_size,
+	.viommu_init = mock_viommu_init,
+	.device_group = mock_device_group,
+	.get_resv_regions = mock_msi_regions,
 	.user_pasid_table = true,
 };
 
@@ -323,6 +390,17 @@ int mock_iommu_add_device(struct device *dev)
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+/**
+ * mock_iommu_has_device - is a device one of the mock's?
+ * @dev: any device
+ *
+ * Return: true if it is a struct mock_device.
+ */
+bool mock_iommu_has_device(struct device *dev)
+{
+	return dev->bus == &mock_bus;
 }
 
 static const struct irq_domain_ops mock_msi_ops = {};

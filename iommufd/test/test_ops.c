@@ -157,6 +157,30 @@ static int check_map_ioctl(struct iofd_ucmd *ucmd)
 	return rc;
 }
 
+/* IOMMU_TEST_OP_X_MD_CHECK_PHYS */
+static int check_phys_ioctl(struct iofd_ucmd *ucmd)
+{
+	struct iofd_objects *objects = &ucmd->ctx->objects;
+	struct iommu_test_cmd *cmd = ucmd->cmd;
+	struct iommufd_object *obj;
+	struct mock_domain *mock;
+	int rc;
+
+	obj = iofd_object_borrow(objects, cmd->id, IOMMUFD_OBJ_HWPT_PAGING);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	mock = mock_domain_of(iofd_hwpt_of(obj)->domain);
+	if (!mock)
+		rc = -EINVAL;
+	else if (mock_domain_translate(mock, cmd->check_phys.iova) !=
+		 cmd->check_phys.phys)
+		rc = -EIO;
+	else
+		rc = 0;
+	iofd_object_return(objects, obj);
+	return rc;
+}
+
 /*
  * A page that is part of a larger folio shares its count with the others, which
  * says nothing about the page; it is skipped.
@@ -237,8 +261,33 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 		return mock_access_pin_ioctl(ucmd);
 	case IOMMU_TEST_OP_ACCESS_RW:
 		return mock_access_rw_ioctl(ucmd);
+	case IOMMU_TEST_OP_DIRTY:
+		return mock_dirty_ioctl(ucmd);
 	case IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT:
 		return set_memory_limit_ioctl(ucmd);
+	case IOMMU_TEST_OP_TRIGGER_IOPF:
+	case IOMMU_TEST_OP_X_TRIGGER_PARTIAL_IOPF:
+		return mock_iopf_trigger_ioctl(ucmd);
+	case IOMMU_TEST_OP_TRIGGER_VEVENT:
+		return mock_vevent_trigger_ioctl(ucmd);
+	case IOMMU_TEST_OP_X_IOPF_COUNTS:
+		return mock_iopf_counts_ioctl(ucmd);
+	case IOMMU_TEST_OP_MD_CHECK_IOTLB:
+		return mock_nested_check_ioctl(ucmd);
+	case IOMMU_TEST_OP_DEV_CHECK_CACHE:
+		return mock_device_check_cache_ioctl(ucmd);
+	case IOMMU_TEST_OP_PASID_ATTACH:
+		return mock_device_pasid_attach_ioctl(ucmd);
+	case IOMMU_TEST_OP_PASID_REPLACE:
+		return mock_device_pasid_replace_ioctl(ucmd);
+	case IOMMU_TEST_OP_PASID_DETACH:
+		return mock_device_pasid_detach_ioctl(ucmd);
+	case IOMMU_TEST_OP_PASID_CHECK_HWPT:
+		return mock_device_pasid_check_ioctl(ucmd);
+	case IOMMU_TEST_OP_X_DEVICE_MSI:
+		return mock_msi_ioctl(ucmd);
+	case IOMMU_TEST_OP_X_MD_CHECK_PHYS:
+		return check_phys_ioctl(ucmd);
 	case IOMMU_TEST_OP_DMABUF_GET:
 		return mock_dmabuf_get_ioctl(ucmd);
 	case IOMMU_TEST_OP_DMABUF_REVOKE:
@@ -253,15 +302,24 @@ int __init iofd_test_init(void)
 {
 	int rc;
 
-	rc = mock_iommu_init();
+	rc = mock_iopf_init();
 	if (rc)
 		return rc;
+	rc = mock_iommu_init();
+	if (rc) {
+		mock_iopf_exit();
+		return rc;
+	}
 	mock_dmabuf_init();
+	mock_dirty_init();
 	return 0;
 }
 
 void iofd_test_exit(void)
 {
+	mock_dirty_exit();
 	mock_dmabuf_exit();
+	mock_viommu_exit();
 	mock_iommu_exit();
+	mock_iopf_exit();
 }

@@ -2,11 +2,13 @@
 /**
  * DOC: VFIO_IOMMU_DIRTY_PAGES
  *
- * Which pages may devices have written?  Without hardware that tracks it, the
- * answer is: all that are mapped, at any time, since they are pinned and the
- * device may write them whenever it likes.  So tracking is a switch, and a
- * bitmap is made of what is mapped at the moment when it is read, with the
- * layout that type1 gives it: bits count from the first IOVA of the range, and
+ * Which pages may devices have written?  Where every IOMMU in use records it,
+ * and has done so from the beginning, those that were: see space/dirty.c.  Page
+ * tables of the container can record if the device's IOMMU can.  Otherwise the
+ * answer is type1's: all that are mapped, at any time, since they are pinned
+ * and the device may write them whenever it likes.
+ *
+ * The layout is that of type1: bits count from the first IOVA of the range, and
  * words in which no mapping begins or goes on are left alone.
  *
  * Exists on /dev/vfio/vfio, version 2.
@@ -47,11 +49,12 @@ int iofd_vfio_check_bitmap(const struct vfio_bitmap *bitmap, u64 length)
 	return 0;
 }
 
-/* The bits of one bitmap, as areas fill it. */
+/* The bits of one bitmap, as areas fill it with ones or zeroes. */
 struct fill {
 	u64 __user *data;
 	struct iofd_range range;
 	unsigned int shift;
+	bool clean;
 };
 
 /* Word @i of the bitmap gets the bits of [first, last] that lie in it. */
@@ -59,7 +62,7 @@ static int put_word(struct fill *fill, u64 i, u64 first, u64 last)
 {
 	unsigned int low = max(first, i * 64) - i * 64;
 	unsigned int high = min(last, i * 64 + 63) - i * 64;
-	u64 word = GENMASK_ULL(high, low), before;
+	u64 word = fill->clean ? 0 : GENMASK_ULL(high, low), before;
 
 	/* Bits below may be those of the mapping before; type1 keeps all. */
 	if (low) {
@@ -98,6 +101,35 @@ static int check_inside(struct iofd_range area, void *arg)
 	return iofd_range_contains(fill->range, area) ? 0 : -EINVAL;
 }
 
+/* Where the address space reports to what it knows of all domains. */
+static struct iofd_bitmap to_bitmap(struct iofd_range range,
+				    const struct vfio_bitmap *bitmap)
+{
+	return (struct iofd_bitmap){
+		.range = range,
+		.page_size = bitmap->pgsize,
+		.data = bitmap->data,
+	};
+}
+
+/* @clean: what is mapped gets zeroes */
+static int fill_areas(struct iofd_ioas *ioas, struct iofd_range range,
+		      const struct vfio_bitmap *bitmap, bool clean)
+{
+	struct fill fill = {
+		.data = bitmap->data,
+		.range = range,
+		.shift = __ffs64(bitmap->pgsize),
+		.clean = clean,
+	};
+	int rc;
+
+	rc = iofd_aspace_areas(&ioas->aspace, range, check_inside, &fill);
+	if (rc)
+		return rc;
+	return iofd_aspace_areas(&ioas->aspace, range, fill_area, &fill);
+}
+
 /**
  * iofd_vfio_fill_bitmap - tell the dirty pages of a range
  * @ioas: IOAS; the caller keeps its areas as they are
@@ -110,30 +142,72 @@ static int check_inside(struct iofd_range area, void *arg)
 int iofd_vfio_fill_bitmap(struct iofd_ioas *ioas, struct iofd_range range,
 			  const struct vfio_bitmap *bitmap)
 {
-	struct fill fill = {
-		.data = bitmap->data,
-		.range = range,
-		.shift = __ffs64(bitmap->pgsize),
-	};
+	bool tracked = iofd_aspace_is_tracked(&ioas->aspace);
+	struct iofd_bitmap to = to_bitmap(range, bitmap);
 	int rc;
 
-	rc = iofd_aspace_areas(&ioas->aspace, range, check_inside, &fill);
-	if (rc)
+	rc = fill_areas(ioas, range, bitmap, tracked);
+	if (rc || !tracked)
 		return rc;
-	return iofd_aspace_areas(&ioas->aspace, range, fill_area, &fill);
+	rc = iofd_aspace_read_dirty(&ioas->aspace, &to);
+	/* Holes are nothing special here. */
+	return rc == -ENOENT ? 0 : rc;
 }
 
+/**
+ * iofd_vfio_unmap_dirty - unmap a range and tell its dirty pages
+ * @ioas: IOAS; the caller keeps its areas as they are
+ * @range: range, page aligned
+ * @bitmap: as iofd_vfio_check_bitmap() accepted it
+ * @unmapped: out: number of bytes removed
+ *
+ * Return: as iofd_vfio_fill_bitmap() and iofd_aspace_unmap_dirty(); on failure
+ * nothing was unmapped.
+ */
+int iofd_vfio_unmap_dirty(struct iofd_ioas *ioas, struct iofd_range range,
+			  const struct vfio_bitmap *bitmap,
+			  unsigned long *unmapped)
+{
+	bool tracked = iofd_aspace_is_tracked(&ioas->aspace);
+	struct iofd_bitmap to = to_bitmap(range, bitmap);
+	int rc;
+
+	/* Before it goes, for then nobody knows any more what was there. */
+	rc = fill_areas(ioas, range, bitmap, tracked);
+	if (rc)
+		return rc;
+	if (tracked)
+		return iofd_aspace_unmap_dirty(&ioas->aspace, &to, unmapped);
+	return iofd_aspace_unmap_rule(&ioas->aspace, range, IOFD_UNMAP_WHOLE,
+				      unmapped);
+}
+
+/* Starting what is started changes nothing, and so with stopping. */
 static int switch_tracking(struct iommufd_ctx *ictx, bool on)
 {
 	struct iofd_container *container = ictx->container;
-	int rc = 0;
+	struct iofd_vfio_call call;
+	bool change = false;
+	int rc;
 
+	if (down_write_killable(&container->ops))
+		return -EINTR;
+	rc = iofd_container_begin(ictx, &call);
+	if (rc)
+		goto out;
 	spin_lock(&ictx->vfio_lock);
-	if (container->state == IOFD_CONTAINER_SET)
+	if (container->state == IOFD_CONTAINER_SET) {
+		change = container->tracking != on;
 		container->tracking = on;
-	else
+	} else {
 		rc = -EINVAL;
+	}
 	spin_unlock(&ictx->vfio_lock);
+	if (change)
+		iofd_aspace_track(&call.ioas->aspace, on);
+	iofd_container_end(&call);
+out:
+	up_write(&container->ops);
 	return rc;
 }
 

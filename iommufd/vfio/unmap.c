@@ -75,20 +75,17 @@ static int remove_type1(struct iofd_vfio_call *call, struct type1_unmap *req)
 		return -EINVAL;
 	if (call->v1 && !req->all)
 		rule = IOFD_UNMAP_STARTS;
-	/* Before it goes, for then nobody knows any more what was there. */
-	if (req->dirty) {
-		rc = iofd_vfio_fill_bitmap(call->ioas, req->range,
-					   &req->bitmap);
-		if (rc)
-			return rc;
-	}
-	if (req->vaddr)
+	if (req->dirty)
+		rc = iofd_vfio_unmap_dirty(call->ioas, req->range,
+					   &req->bitmap, &unmapped);
+	else if (req->vaddr)
 		rc = iofd_aspace_disown(&call->ioas->aspace, req->range, rule,
 					&unmapped);
 	else
 		rc = iofd_aspace_unmap_rule(&call->ioas->aspace, req->range,
 					    rule, &unmapped);
-	req->unmap->size = unmapped;
+	if (!rc)
+		req->unmap->size = unmapped;
 	return rc;
 }
 

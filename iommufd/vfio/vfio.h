@@ -74,6 +74,9 @@ struct vfio_bitmap;
 int iofd_vfio_check_bitmap(const struct vfio_bitmap *bitmap, u64 length);
 int iofd_vfio_fill_bitmap(struct iofd_ioas *ioas, struct iofd_range range,
 			  const struct vfio_bitmap *bitmap);
+int iofd_vfio_unmap_dirty(struct iofd_ioas *ioas, struct iofd_range range,
+			  const struct vfio_bitmap *bitmap,
+			  unsigned long *unmapped);
 
 #define IOFD_DIRTY_BITMAP_PAGES_MAX ((u64)INT_MAX)
 #define IOFD_DIRTY_BITMAP_BYTES(n_) (ALIGN((n_), 64) / 8)

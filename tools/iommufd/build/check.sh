@@ -74,16 +74,24 @@ check_order() { "$HERE/check-order" "$TOP/iommufd"; }
 # FILE_PATH_CHANGES	asks to update MAINTAINERS, which an overlay does not have
 # CONFIG_DESCRIPTION	counts lines of help; symbols without prompt need none
 CHECKPATCH_IGNORE=FILE_PATH_CHANGES,CONFIG_DESCRIPTION
+# Tracepoints are laid out as everywhere in the kernel:
+TRACE_IGNORE=$CHECKPATCH_IGNORE,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,COMPLEX_MACRO
+
+checkpatch()
+{
+	# shellcheck disable=SC2086
+	perl "$stage/scripts/checkpatch.pl" --no-tree --strict --terse --show-types \
+		--no-summary --max-line-length=100 --ignore "$1" -f $2 2>&1 || true
+}
 
 check_checkpatch()
 {
-	local list out
+	local list out traces
 
 	list=$(files | grep -E '\.(c|h|S|sh|py)$|(^|/)(Makefile|Kconfig|Kbuild[^/]*)$' || true)
-	# shellcheck disable=SC2086
-	out=$(perl "$stage/scripts/checkpatch.pl" --no-tree --strict --terse --show-types \
-		--no-summary --max-line-length=100 --ignore "$CHECKPATCH_IGNORE" \
-		-f $list 2>&1 || true)
+	traces=$(grep -E 'trace\.h$' <<< "$list" || true)
+	out=$(checkpatch "$CHECKPATCH_IGNORE" "$(grep -vE 'trace\.h$' <<< "$list")"
+	      [ -z "$traces" ] || checkpatch "$TRACE_IGNORE" "$traces")
 	out=$(grep -E ':[0-9]+: (ERROR|WARNING|CHECK)' <<< "$out" || true)
 	[ -z "$out" ] || { echo "$out"; return 1; }
 }

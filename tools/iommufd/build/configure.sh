@@ -26,9 +26,10 @@ case $config in
 fast)    fragments=(common ours fast) ;;
 debug)   fragments=(common ours debug) ;;
 modules) fragments=(common ours fast modules) ;;
+clients) fragments=(common ours fast clients) ;;
 kcsan)   fragments=(common ours debug kcsan) ;;
 stock)   fragments=(common fast) ;;
-*) die "there is no configuration '$config': fast, debug, modules, kcsan" ;;
+*) die "there is no configuration '$config': fast, debug, modules, clients, kcsan" ;;
 esac
 
 mkdir -p "$build"

@@ -11,11 +11,10 @@
 # selftests are left out while unpacking, so they never reach the disk.
 
 . "$(dirname "$0")/lib.sh"
+. "$HERE/apt.sh"
 
 PKG=linux-source-$KSERIES
 SUITES="trixie-backports forky sid"
-KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
-APT=$CACHE/apt
 WAYS=("Ways out: give a tree of your own:   make KDIR=/path/to/linux-$KSERIES ..."
       "          or put the Debian package $PKG (a .deb) into $APT/"
       "          or configure a Debian mirror that carries one of: $SUITES")
@@ -56,45 +55,6 @@ if [ -n "$tree" ]; then
 	exit 0
 fi
 
-# A configuration file instead of options, since only a file can #clear the
-# hooks that a system may have set for after an update.
-write_apt_conf()
-{
-	mkdir -p "$APT"/{lists/partial,cache/archives/partial,empty}
-	cat > "$APT/apt.conf" <<-END
-		#clear APT::Update::Pre-Invoke;
-		#clear APT::Update::Post-Invoke;
-		#clear APT::Update::Post-Invoke-Success;
-		APT::Default-Release "";
-		APT::Get::List-Cleanup "false";
-		Acquire::Languages "none";
-		Acquire::Retries "3";
-		Dir::State "$APT";
-		Dir::State::status "/dev/null";
-		Dir::State::lists "$APT/lists";
-		Dir::Cache "$APT/cache";
-		Dir::Etc::Preferences "/dev/null";
-		Dir::Etc::PreferencesParts "$APT/empty";
-	END
-	if [ "$(id -u)" -eq 0 ]; then
-		echo 'APT::Sandbox::User "root";' >> "$APT/apt.conf"
-	fi
-}
-
-own_sources()
-{
-	echo "-o Dir::Etc::sourcelist=$APT/sources.list" \
-	     "-o Dir::Etc::sourceparts=$APT/empty"
-}
-
-# The archive names itself in its signed Release file (Origin, Label); security
-# and third-party archives name themselves otherwise.
-debian_mirrors()
-{
-	apt-get "$@" indextargets --format '$(REPO_URI)|$(ORIGIN)|$(LABEL)' 2> /dev/null |
-		awk -F'|' '$2 == "Debian" && $3 == "Debian" && !seen[$1]++ { print $1 }'
-}
-
 fetch_deb()
 {
 	local mirrors m suite log=$CACHE/log/apt.log
@@ -103,15 +63,8 @@ fetch_deb()
 		die "no apt on this machine, so the kernel source can't be fetched" "${WAYS[@]}"
 	[ -r "$KEYRING" ] ||
 		die "$KEYRING is missing (package debian-archive-keyring)" "${WAYS[@]}"
-	write_apt_conf
 	: > "$log"
-	mirrors=$(debian_mirrors)
-	if [ -z "$mirrors" ]; then
-		# A fresh machine has no lists yet: ask with a state of our own.
-		say "asking the configured mirrors who they are"
-		apt-get -c "$APT/apt.conf" -q update >> "$log" 2>&1 || true
-		mirrors=$(debian_mirrors -c "$APT/apt.conf")
-	fi
+	mirrors=$(find_mirrors "$log")
 	[ -n "$mirrors" ] ||
 		die "no Debian mirror is configured on this machine, or none can be reached" \
 		    "(see $log)" "${WAYS[@]}"
@@ -119,12 +72,7 @@ fetch_deb()
 	for m in $mirrors; do
 		for suite in $SUITES; do
 			say "looking for $PKG in Debian $suite"
-			echo "deb [signed-by=$KEYRING] $m $suite main" > "$APT/sources.list"
-			# shellcheck disable=SC2046
-			if ! apt-get -c "$APT/apt.conf" $(own_sources) -q update \
-				>> "$log" 2>&1; then
-				continue
-			fi
+			has_suite "$m" "$suite" "$log" || continue
 			# shellcheck disable=SC2046
 			if (cd "$APT" && apt-get -c "$APT/apt.conf" $(own_sources) -q \
 				download "$PKG" >> "$log" 2>&1); then

@@ -11,6 +11,7 @@
 #   stage/<version>/        hard links to it with the overlay on top
 #   stage/<version>/build-<config>/   objects of one configuration (O=)
 #   out/<config>/           finished: bzImage, config, key
+#   clients/                the image of make test-clients
 #   user/                   user programs and the headers they see
 #   vm/                     initramfs, disk image, logs of the last runs
 #   log/                    full logs of the long steps

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# user.sh selftests|demo|bench: build the static programs that run in the VM against
-# the headers of the staged tree; print the folder they are in. Selftests are
-# built in the stage, where the kselftest headers are; 'emit_tests' of their
-# Makefile says which programs there are.
+# user.sh selftests|demo|bench|clients: build the static programs that run in the
+# VM against the headers of the staged tree; print the folder they are in.
+# Selftests are built in the stage, where the kselftest headers are; 'emit_tests'
+# of their Makefile says which programs there are.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -35,14 +35,16 @@ selftests)
 	args=("OUTPUT=$out" "KHDR_INCLUDES=-isystem $hdr"
 	      USERLDFLAGS=-static "USERCFLAGS=-O2 -Wall")
 	;;
-demo|bench)
+demo|bench|clients)
 	dir=$TOP/tools/iommufd/$what
 	headers=$(hash_of "$TOP/include/uapi")
+	# Built with files of the demo.
+	[ "$what" != clients ] || headers+=-$(hash_of "$TOP/tools/iommufd/demo")
 	args=("OUTPUT=$out" "KHDR_INCLUDES=-isystem $hdr" "CPPFLAGS=-isystem $hdr"
 	      LDFLAGS=-static)
 	;;
 *)
-	die "user.sh: selftests, demo or bench"
+	die "user.sh: selftests, demo, bench or clients"
 	;;
 esac
 [ -e "$dir/Makefile" ] || die "$dir has no Makefile"

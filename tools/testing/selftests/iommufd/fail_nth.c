@@ -14,6 +14,7 @@
  */
 #include <signal.h>
 
+#include "pt.h"
 #include "vfio.h"
 
 #define BUF_PAGES 24
@@ -33,6 +34,8 @@ struct scene {
 	char *bar;
 	/* Whose memory is mapped, if not that of the caller */
 	pid_t mapper;
+	/* Where a region of a vIOMMU is in the file */
+	uint64_t offset;
 };
 
 FIXTURE(fail_nth)
@@ -287,10 +290,64 @@ static int with_maps_elsewhere(struct scene *s)
 			T_BASE + 8 * T_PAGE);
 }
 
+/* Attached without PASID: hwpt in the one address space; id is in the other. */
+static int with_pasid_tables(struct scene *s)
+{
+	return with_lazy_maps(s) ?:
+	       t_mock_flags(s->fd, s->other, MOCK_FLAGS_DEVICE_PASID, &s->stdev,
+			    NULL, &s->idev) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->other, IOMMU_HWPT_ALLOC_PASID,
+			    &s->hwpt) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas, IOMMU_HWPT_ALLOC_PASID,
+			    &s->id) ?:
+	       t_mock_replace(s->fd, s->stdev, s->hwpt, NULL);
+}
+
+static int with_pasid(struct scene *s)
+{
+	uint32_t pt;
+
+	return with_pasid_tables(s) ?:
+	       (pt = s->id, t_pasid_attach(s->fd, s->stdev, 7, &pt));
+}
+
+static int with_sw_msi(struct scene *s)
+{
+	return with_ioas(s) ?:
+	       t_mock_flags(s->fd, s->ioas, MOCK_FLAGS_DEVICE_X_SW_MSI,
+			    &s->stdev, &s->hwpt, &s->idev) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->other, 0, &s->id);
+}
+
+static int place_msi(struct scene *s)
+{
+	uint64_t iova;
+
+	return t_msi(s->fd, s->idev, 0xfee00000, &iova);
+}
+
+static int with_placed_msi(struct scene *s)
+{
+	return with_sw_msi(s) ?: place_msi(s);
+}
+
 static int with_small_pages(struct scene *s)
 {
 	return with_ioas(s) ?: t_huge_pages(s->fd, s->ioas, 0) ?:
 	       t_mock(s->fd, s->ioas, &s->stdev, &s->hwpt, &s->idev);
+}
+
+/* Page 3 has been written, and has an IOPTE of its own. */
+static int with_dirty_page(struct scene *s)
+{
+	return with_small_pages(s) ?:
+	       t_map_at(s->fd, s->ioas, s->buf, 8 * T_PAGE, T_BASE) ?:
+	       t_map_at(s->fd, s->ioas, s->buf + 8 * T_PAGE, 8 * T_PAGE,
+			T_BASE + 8 * T_PAGE) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas,
+			    IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &s->id) ?:
+	       t_set_dirty(s->fd, s->id, IOMMU_HWPT_DIRTY_TRACKING_ENABLE) ?:
+	       t_dma_write_one(s->fd, s->id, T_BASE + 3 * T_PAGE);
 }
 
 /* Memory is brought in here, where a fault would only mean a page fault. */
@@ -341,6 +398,19 @@ static int with_bar(struct scene *s)
 		   region.offset);
 	s->bar = bar;
 	return bar == MAP_FAILED ? errno : with_device(s);
+}
+
+static int with_parent(struct scene *s)
+{
+	return with_maps(s) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas,
+			    IOMMU_HWPT_ALLOC_NEST_PARENT, &s->hwpt);
+}
+
+static int with_nested(struct scene *s)
+{
+	return with_parent(s) ?:
+	       t_nested(s->fd, s->idev, s->hwpt, 0, 0, &s->id);
 }
 
 static int with_bar_mapped(struct scene *s)
@@ -622,6 +692,35 @@ static int step_unmap(struct scene *s)
 	return s->tries++ && err == ENOENT ? 0 : err;
 }
 
+static int step_set_dirty(struct scene *s)
+{
+	return t_set_dirty(s->fd, s->id, IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
+}
+
+/* The record of page 3 is still there, or it has been reported. */
+static int step_get_dirty(struct scene *s)
+{
+	uint64_t bits = 0;
+	int err = t_get_dirty(s->fd, s->id, 0, T_BASE, 16 * T_PAGE, T_PAGE,
+			      &bits);
+
+	if (!err && bits != 1 << 3)
+		err = EBADMSG;
+	return err;
+}
+
+static int step_unmap_dirty(struct scene *s)
+{
+	uint64_t bits = 0;
+	int err = t_unmap_dirty(s->fd, s->ioas, s->id, T_BASE, 16 * T_PAGE,
+				T_PAGE, &bits, NULL);
+
+	if (!err && bits != 1 << 3)
+		err = EBADMSG;
+	/* The answer may not have arrived, but nothing is half done. */
+	return s->tries++ && err == ENOENT ? 0 : err;
+}
+
 static int step_unmap_all(struct scene *s)
 {
 	return t_unmap_all(s->fd, s->ioas, NULL);
@@ -635,6 +734,26 @@ static int step_hwpt_alloc(struct scene *s)
 static int step_destroy_hwpt(struct scene *s)
 {
 	return t_destroy(s->fd, s->id);
+}
+
+static int step_nested(struct scene *s)
+{
+	return t_nested(s->fd, s->idev, s->hwpt, 0, 0, &s->id);
+}
+
+static int step_invalidate(struct scene *s)
+{
+	struct iommu_hwpt_invalidate_selftest requests[3] = {};
+	struct iommu_hwpt_invalidate cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = s->id,
+		.data_uptr = (uintptr_t)requests,
+		.data_type = IOMMU_HWPT_INVALIDATE_DATA_SELFTEST,
+		.entry_len = sizeof(requests[0]),
+		.entry_num = ARRAY_SIZE(requests),
+	};
+
+	return t_call(s->fd, IOMMU_HWPT_INVALIDATE, &cmd);
 }
 
 static int step_hw_info(struct scene *s)
@@ -673,6 +792,30 @@ static int step_replace_hwpt(struct scene *s)
 static int step_detach(struct scene *s)
 {
 	return t_destroy(s->fd, s->stdev);
+}
+
+static int step_pasid_attach(struct scene *s)
+{
+	uint32_t pt = s->id;
+
+	return t_pasid_attach(s->fd, s->stdev, 7, &pt);
+}
+
+static int step_pasid_replace(struct scene *s)
+{
+	uint32_t pt = s->hwpt;
+
+	return t_pasid_replace(s->fd, s->stdev, 7, &pt);
+}
+
+static int step_pasid_detach(struct scene *s)
+{
+	return t_pasid_detach(s->fd, s->stdev, 7);
+}
+
+static int step_place_msi(struct scene *s)
+{
+	return place_msi(s);
 }
 
 static int step_access(struct scene *s)
@@ -756,6 +899,126 @@ static int step_close(struct scene *s)
 	close(fd);
 	return 0;
 }
+
+static int with_nest_parent(struct scene *s)
+{
+	return with_device(s) ?:
+	       t_map_at(s->fd, s->ioas, s->buf, 8 * T_PAGE, T_BASE) ?:
+	       t_hwpt_alloc(s->fd, s->idev, s->ioas,
+			    IOMMU_HWPT_ALLOC_NEST_PARENT, &s->id);
+}
+
+/* ->other is the vIOMMU from here on. */
+static int with_viommu(struct scene *s)
+{
+	return with_nest_parent(s) ?:
+	       t_viommu(s->fd, s->idev, s->id, IOMMU_VIOMMU_TYPE_SELFTEST,
+			NULL, 0, &s->other);
+}
+
+static int with_vdevice(struct scene *s)
+{
+	return with_viommu(s) ?:
+	       t_vdevice(s->fd, s->other, s->idev, 1, &s->id);
+}
+
+static int with_hw_queue(struct scene *s)
+{
+	return with_viommu(s) ?:
+	       t_hw_queue(s->fd, s->other, IOMMU_HW_QUEUE_TYPE_SELFTEST, 0,
+			  T_BASE, T_PAGE, &s->id);
+}
+
+static int alloc_region(struct scene *s)
+{
+	struct iommu_viommu_selftest data = {};
+	int err;
+
+	err = t_viommu(s->fd, s->idev, s->id, IOMMU_VIOMMU_TYPE_SELFTEST,
+		       &data, sizeof(data), &s->other);
+	s->offset = data.out_mmap_offset;
+	return err;
+}
+
+static int with_region(struct scene *s)
+{
+	return with_nest_parent(s) ?: alloc_region(s);
+}
+
+static int step_viommu_alloc(struct scene *s)
+{
+	return t_viommu(s->fd, s->idev, s->id, IOMMU_VIOMMU_TYPE_SELFTEST,
+			NULL, 0, NULL);
+}
+
+static int step_vdevice_alloc(struct scene *s)
+{
+	return t_vdevice(s->fd, s->other, s->idev, 1, NULL);
+}
+
+static int step_hw_queue_alloc(struct scene *s)
+{
+	return t_hw_queue(s->fd, s->other, IOMMU_HW_QUEUE_TYPE_SELFTEST, 0,
+			  T_BASE, T_PAGE, NULL);
+}
+
+static int step_mmap(struct scene *s)
+{
+	void *va = mmap(NULL, 2 * T_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			s->fd, s->offset);
+
+	if (va == MAP_FAILED)
+		return errno;
+	return munmap(va, 2 * T_PAGE) ? errno : 0;
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, viommu_alloc)
+{
+	.prepare = with_nest_parent,
+	.step = step_viommu_alloc,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, viommu_alloc_with_region)
+{
+	.prepare = with_nest_parent,
+	.step = alloc_region,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, vdevice_alloc)
+{
+	.prepare = with_viommu,
+	.step = step_vdevice_alloc,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, vdevice_destroy)
+{
+	.prepare = with_vdevice,
+	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unbind_with_vdevice)
+{
+	.prepare = with_vdevice,
+	.step = step_detach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hw_queue_alloc)
+{
+	.prepare = with_viommu,
+	.step = step_hw_queue_alloc,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hw_queue_destroy)
+{
+	.prepare = with_hw_queue,
+	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, mmap)
+{
+	.prepare = with_region,
+	.step = step_mmap,
+};
 
 FIXTURE_VARIANT_ADD(fail_nth, open)
 {
@@ -945,6 +1208,30 @@ FIXTURE_VARIANT_ADD(fail_nth, hwpt_destroy)
 	.step = step_destroy_hwpt,
 };
 
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_alloc_nested)
+{
+	.prepare = with_parent,
+	.step = step_nested,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_destroy_nested)
+{
+	.prepare = with_nested,
+	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_invalidate)
+{
+	.prepare = with_nested,
+	.step = step_invalidate,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, close_nested)
+{
+	.prepare = with_nested,
+	.step = step_close,
+};
+
 FIXTURE_VARIANT_ADD(fail_nth, hw_info)
 {
 	.prepare = with_device,
@@ -985,6 +1272,42 @@ FIXTURE_VARIANT_ADD(fail_nth, detach)
 {
 	.prepare = with_maps,
 	.step = step_detach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pasid_attach)
+{
+	.prepare = with_pasid_tables,
+	.step = step_pasid_attach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pasid_replace)
+{
+	.prepare = with_pasid,
+	.step = step_pasid_replace,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pasid_detach)
+{
+	.prepare = with_pasid,
+	.step = step_pasid_detach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, pasid_detach_by_destroy)
+{
+	.prepare = with_pasid,
+	.step = step_detach,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, sw_msi)
+{
+	.prepare = with_sw_msi,
+	.step = step_place_msi,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, sw_msi_brought_along)
+{
+	.prepare = with_placed_msi,
+	.step = step_replace_hwpt,
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, access_create)
@@ -1162,6 +1485,71 @@ FIXTURE_VARIANT_ADD(fail_nth, close_dmabuf)
 {
 	.prepare = with_mapped_dmabuf,
 	.step = step_close,
+};
+
+/* The queue's file is kept, and closed, as that of an access is. */
+static int with_page_requests(struct scene *s)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_X_TRIGGER_PARTIAL_IOPF,
+	};
+	unsigned int i;
+	int err;
+
+	err = with_device(s) ?: t_fault_alloc(s->fd, &s->id, &s->access) ?:
+	      t_hwpt_full(s->fd, s->idev, s->ioas, IOMMU_HWPT_FAULT_ID_VALID,
+			  s->id, IOMMU_HWPT_DATA_NONE, NULL, 0, &s->hwpt) ?:
+	      t_mock_replace(s->fd, s->stdev, s->hwpt, NULL);
+	cmd.trigger_iopf.dev_id = s->idev;
+	/* Too many to be read without an allocation */
+	for (i = 0; i < 9 && !err; i++)
+		err = t_test(s->fd, &cmd);
+	return err ?: t_iopf(s->fd, s->idev, 0, 0);
+}
+
+static int step_fault_queue(struct scene *s)
+{
+	return t_fault_alloc(s->fd, &s->id, &s->access);
+}
+
+static int step_read_page_requests(struct scene *s)
+{
+	struct iommu_hwpt_pgfault msg[10];
+	ssize_t n = read(s->access, msg, sizeof(msg));
+
+	if (n < 0)
+		return errno;
+	return n == sizeof(msg) && msg[9].cookie == 1 ? 0 : EBADMSG;
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, fault_queue)
+{
+	.prepare = with_ioas,
+	.step = step_fault_queue,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, read_page_requests)
+{
+	.prepare = with_page_requests,
+	.step = step_read_page_requests,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, set_dirty)
+{
+	.prepare = with_dirty_page,
+	.step = step_set_dirty,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, get_dirty)
+{
+	.prepare = with_dirty_page,
+	.step = step_get_dirty,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unmap_dirty)
+{
+	.prepare = with_dirty_page,
+	.step = step_unmap_dirty,
 };
 
 TEST_F(fail_nth, every_fault)

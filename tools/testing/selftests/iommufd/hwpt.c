@@ -213,6 +213,41 @@ TEST_F(hwpt, dirty_tracking_the_device_has_not)
 	EXPECT_EQ(0, t_hwpt_alloc(self->fd, idev, self->ioas, 0, &hwpt));
 }
 
+TEST_F(hwpt, every_flag_with_every_other)
+{
+	uint32_t flags, hwpt, idev;
+	bool good;
+
+	ASSERT_EQ(0, t_mock_flags(self->fd, self->home,
+				  MOCK_FLAGS_DEVICE_NO_DIRTY, NULL, NULL,
+				  &idev));
+	for (flags = 0; flags < 16; flags++) {
+		/* Where it gets as far as the queue there is none. */
+		if (flags & IOMMU_HWPT_FAULT_ID_VALID) {
+			int err = flags & IOMMU_HWPT_ALLOC_NEST_PARENT ?
+				  EOPNOTSUPP : ENOENT;
+
+			EXPECT_EQ(err, t_hwpt_alloc(self->fd, self->idev,
+						    self->ioas, flags, NULL))
+				TH_LOG("flags %#x", flags);
+			continue;
+		}
+		EXPECT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->ioas,
+					  flags, &hwpt))
+			TH_LOG("flags %#x", flags);
+		EXPECT_EQ(0, t_destroy(self->fd, hwpt));
+		/* A device that can not record writes */
+		good = !(flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+		EXPECT_EQ(good ? 0 : EOPNOTSUPP,
+			  t_hwpt_alloc(self->fd, idev, self->ioas, flags,
+				       &hwpt))
+			TH_LOG("flags %#x", flags);
+		if (good)
+			EXPECT_EQ(0, t_destroy(self->fd, hwpt));
+	}
+	EXPECT_FREE(self->ioas);
+}
+
 TEST_F(hwpt, nested_needs_data)
 {
 	uint32_t manual;
@@ -451,6 +486,97 @@ TEST_F(hwpt, hw_info)
 	cmd.data_uptr = 8;
 	ASSERT_EQ(0, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
 	EXPECT_EQ(sizeof(*info), cmd.data_len);
+	/* What was asked for does not change what there is. */
+	EXPECT_EQ(IOMMU_HW_INFO_TYPE_SELFTEST, cmd.out_data_type);
+}
+
+TEST_F(hwpt, hw_info_at_the_end_of_memory)
+{
+	char *end = (char *)t_cliff() + T_PAGE;
+	struct iommu_test_hw_info *info;
+	struct iommu_hw_info cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_HW_INFO_FLAG_INPUT_TYPE,
+		.dev_id = self->idev,
+		.in_data_type = IOMMU_HW_INFO_TYPE_SELFTEST,
+	};
+	uint32_t len;
+
+	/* Just as much as there is room for, down to a byte */
+	for (len = 1; len <= 16; len++) {
+		memset(end - 24, 0xee, 24);
+		cmd.data_len = len;
+		cmd.data_uptr = (uintptr_t)end - len;
+		ASSERT_EQ(0, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+		EXPECT_EQ(sizeof(*info), cmd.data_len);
+		EXPECT_EQ((char)0xee, *(end - len - 1));
+		EXPECT_EQ(0, *(end - len));
+	}
+	/* The description fits, the zeroes behind it don't. */
+	cmd.data_len = 17;
+	cmd.out_capabilities = 0;
+	EXPECT_EQ(EFAULT, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+	/* On failure nothing is answered. */
+	EXPECT_EQ(17, cmd.data_len);
+	EXPECT_EQ(0, cmd.out_capabilities);
+	cmd.data_len = UINT32_MAX;
+	EXPECT_EQ(EFAULT, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+	/* A type that there is not comes before it. */
+	cmd.in_data_type = IOMMU_HW_INFO_TYPE_AMD;
+	EXPECT_EQ(EOPNOTSUPP, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+}
+
+TEST_F(hwpt, hw_info_of_devices)
+{
+	static const struct {
+		uint32_t flags, log2;
+		uint64_t caps;
+	} cases[] = {
+		{ 0, 0, IOMMU_HW_CAP_DIRTY_TRACKING },
+		{ MOCK_FLAGS_DEVICE_NO_DIRTY, 0, 0 },
+		{ MOCK_FLAGS_DEVICE_PASID, MOCK_PASID_WIDTH,
+		  IOMMU_HW_CAP_DIRTY_TRACKING },
+		{ MOCK_FLAGS_DEVICE_PASID | MOCK_FLAGS_DEVICE_NO_DIRTY,
+		  MOCK_PASID_WIDTH, 0 },
+	};
+	struct iommu_hw_info cmd;
+	uint32_t stdev, idev;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		ASSERT_EQ(0, t_mock_flags(self->fd, self->home, cases[i].flags,
+					  &stdev, NULL, &idev));
+		/* What is in there before is no input. */
+		cmd = (struct iommu_hw_info){
+			.size = sizeof(cmd),
+			.dev_id = idev,
+			.out_max_pasid_log2 = 0xee,
+			.out_capabilities = UINT64_MAX,
+		};
+		ASSERT_EQ(0, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+		EXPECT_EQ(cases[i].log2, cmd.out_max_pasid_log2)
+			TH_LOG("case %zu", i);
+		/* Execute and privilege are words of PCI. */
+		EXPECT_EQ(cases[i].caps | IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED,
+			  cmd.out_capabilities)
+			TH_LOG("case %zu", i);
+		ASSERT_EQ(0, t_destroy(self->fd, stdev));
+	}
+}
+
+TEST_F(hwpt, hw_info_of_a_short_struct)
+{
+	struct iommu_hw_info cmd = {
+		.size = offsetof(struct iommu_hw_info, out_capabilities),
+		.dev_id = self->idev,
+		.out_capabilities = 0x1234,
+	};
+
+	ASSERT_EQ(0, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+	EXPECT_EQ(IOMMU_HW_INFO_TYPE_SELFTEST, cmd.out_data_type);
+	EXPECT_EQ(sizeof(struct iommu_test_hw_info), cmd.data_len);
+	/* Behind the end of what the caller has */
+	EXPECT_EQ(0x1234, cmd.out_capabilities);
 }
 
 TEST_HARNESS_MAIN

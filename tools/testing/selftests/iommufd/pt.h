@@ -229,4 +229,134 @@ static inline int t_pasid_check(int fd, uint32_t stdev, uint32_t pasid,
 	return t_test(fd, &cmd);
 }
 
+/* Dirty tracking */
+
+static inline int t_set_dirty(int fd, uint32_t hwpt, uint32_t flags)
+{
+	struct iommu_hwpt_set_dirty_tracking cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.hwpt_id = hwpt,
+	};
+
+	return t_call(fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd);
+}
+
+static inline int t_get_dirty(int fd, uint32_t hwpt, uint32_t flags,
+			      uint64_t iova, uint64_t length,
+			      uint64_t page_size, const void *bits)
+{
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.flags = flags,
+		.iova = iova,
+		.length = length,
+		.page_size = page_size,
+		.data = (uintptr_t)bits,
+	};
+
+	return t_call(fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
+}
+
+static inline int t_unmap_dirty(int fd, uint32_t ioas, uint32_t hwpt,
+				uint64_t iova, uint64_t length,
+				uint64_t page_size, const void *bits,
+				uint64_t *unmapped)
+{
+	struct iommu_x_ioas_unmap_dirty cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.hwpt_id = hwpt,
+		.iova = iova,
+		.length = length,
+		.page_size = page_size,
+		.data = (uintptr_t)bits,
+	};
+	int err = t_call(fd, IOMMU_X_IOAS_UNMAP_DIRTY, &cmd);
+
+	if (unmapped)
+		*unmapped = cmd.length;
+	return err;
+}
+
+/* A device writes to each page_size bytes from @iova whose bit is set. */
+static inline int t_dma_write(int fd, uint32_t hwpt, uint64_t iova,
+			      uint64_t length, uint64_t page_size,
+			      const void *bits, uint64_t *nr)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_DIRTY,
+		.id = hwpt,
+		.dirty = {
+			.iova = iova,
+			.length = length,
+			.page_size = page_size,
+			.uptr = (uintptr_t)bits,
+		},
+	};
+	int err = t_test(fd, &cmd);
+
+	if (!err && nr)
+		*nr = cmd.dirty.out_nr_dirty;
+	return err;
+}
+
+/* A write to the one byte at @iova, which is aligned to 2 KiB. */
+static inline int t_dma_write_one(int fd, uint32_t hwpt, uint64_t iova)
+{
+	uint8_t bit = 1;
+
+	return t_dma_write(fd, hwpt, iova, MOCK_PAGE_SIZE, MOCK_PAGE_SIZE, &bit,
+			   NULL);
+}
+
+/*
+ * Where a device has to write MSIs to that are to arrive at @addr, as the
+ * interrupt code would ask; *@iova 1 if at @addr itself.
+ */
+static inline int t_msi(int fd, uint32_t dev, uint64_t addr, uint64_t *iova)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_X_DEVICE_MSI,
+		.id = dev,
+		.device_msi = { .addr = addr },
+	};
+	int err = t_test(fd, &cmd);
+
+	if (!err)
+		*iova = cmd.device_msi.translated ? cmd.device_msi.iova : 1;
+	return err;
+}
+
+/* Does @hwpt lead from @iova to @phys? EIO if not; @phys 0 is nowhere. */
+static inline int t_check_phys(int fd, uint32_t hwpt, uint64_t iova,
+			       uint64_t phys)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_X_MD_CHECK_PHYS,
+		.id = hwpt,
+		.check_phys = { .iova = iova, .phys = phys },
+	};
+
+	return t_test(fd, &cmd);
+}
+
+/* A page, whenever it does not matter which */
+static inline void *t_page(void)
+{
+	static void *page;
+
+	if (!page)
+		page = t_alloc(T_PAGE);
+	return page;
+}
+
+/* Can a page be mapped at @iova? It is not afterwards. */
+static inline int t_usable(int fd, uint32_t ioas, uint64_t iova)
+{
+	return t_map_at(fd, ioas, t_page(), T_PAGE, iova) ?:
+	       t_unmap(fd, ioas, iova, T_PAGE, NULL);
+}
+
 #endif

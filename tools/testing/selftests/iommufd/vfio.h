@@ -58,28 +58,56 @@ static inline bool read_hex(const char *dir, const char *name,
 	return good;
 }
 
-/* The sysfs directory of the first device of a kind, or false */
-static inline bool find_pci(unsigned int want_vendor, unsigned int want_device,
-			    char *path, size_t size)
+/*
+ * The sysfs directory of the device number @nth of a kind, from 0 on in the order
+ * of their slots, or false
+ */
+static inline bool find_pci_nth(unsigned int want_vendor,
+				unsigned int want_device, unsigned int nth,
+				char *path, size_t size)
 {
 	static const char devices[] = "/sys/bus/pci/devices";
 	unsigned int vendor, device;
-	struct dirent *entry;
+	struct dirent **entries;
 	bool found = false;
-	DIR *dir;
+	int n, i;
 
-	dir = opendir(devices);
-	while (dir && !found && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, size, "%s/%s", devices, entry->d_name);
-		found = read_hex(path, "vendor", &vendor) &&
-			read_hex(path, "device", &device) &&
-			vendor == want_vendor && device == want_device;
+	n = scandir(devices, &entries, NULL, alphasort);
+	for (i = 0; i < n; i++) {
+		if (!found && entries[i]->d_name[0] != '.') {
+			snprintf(path, size, "%s/%s", devices,
+				 entries[i]->d_name);
+			found = read_hex(path, "vendor", &vendor) &&
+				read_hex(path, "device", &device) &&
+				vendor == want_vendor &&
+				device == want_device && !nth--;
+		}
+		free(entries[i]);
 	}
-	if (dir)
-		closedir(dir);
+	if (n >= 0)
+		free(entries);
 	return found;
+}
+
+static inline bool find_pci(unsigned int vendor, unsigned int device,
+			    char *path, size_t size)
+{
+	return find_pci_nth(vendor, device, 0, path, size);
+}
+
+/* The node of a device's VFIO group */
+static inline bool find_group(const char *path, char *node, size_t size)
+{
+	char link[512], target[300];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "%s/iommu_group", path);
+	n = readlink(link, target, sizeof(target) - 1);
+	if (n <= 0)
+		return false;
+	target[n] = 0;
+	snprintf(node, size, "/dev/vfio%s", strrchr(target, '/'));
+	return true;
 }
 
 /* The character device of a PCI device that vfio-pci drives */

@@ -10,15 +10,11 @@
  * where row is that of Documentation/vfio-compat.rst, so that the lines of two
  * kernels can be put side by side.
  */
-#include <dirent.h>
-#include <linux/vfio.h>
 #include <pthread.h>
 #include <sys/wait.h>
 
-#include "util.h"
-
-#define EDU_VENDOR "0x1234"
-#define EDU_DEVICE "0x11e8"
+#include "pt.h"
+#include "vfio.h"
 
 #define RIGHTS (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 #define PAGES 16
@@ -144,48 +140,18 @@ static long take_all_addresses(int fd)
 			   VFIO_DMA_UNMAP_FLAG_ALL, NULL);
 }
 
-/* Finding edu and its group */
+#define NO_IVSHMEM "no PCI device 1af4:1110 (QEMU: -device ivshmem-plain)"
 
-static bool file_says(const char *dir, const char *name, const char *want)
+/* The name of a device, and the node of its group */
+static bool find_device(unsigned int vendor, unsigned int device, char *name,
+			size_t name_size, char *group, size_t group_size)
 {
-	char path[512], text[32] = "";
-	FILE *f;
+	char path[300];
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "r");
-	if (!f)
+	if (!find_pci(vendor, device, path, sizeof(path)) ||
+	    !find_group(path, group, group_size))
 		return false;
-	if (!fgets(text, sizeof(text), f))
-		text[0] = 0;
-	fclose(f);
-	return !strncmp(text, want, strlen(want));
-}
-
-static bool find_edu(char *name, size_t name_size, char *group,
-		     size_t group_size)
-{
-	static const char devices[] = "/sys/bus/pci/devices";
-	char path[300], target[300];
-	struct dirent *entry;
-	ssize_t n = -1;
-	DIR *dir;
-
-	dir = opendir(devices);
-	while (dir && n < 0 && (entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "%s/%s", devices, entry->d_name);
-		if (!file_says(path, "vendor", EDU_VENDOR) ||
-		    !file_says(path, "device", EDU_DEVICE))
-			continue;
-		snprintf(name, name_size, "%s", entry->d_name);
-		strncat(path, "/iommu_group", sizeof(path) - strlen(path) - 1);
-		n = readlink(path, target, sizeof(target) - 1);
-	}
-	if (dir)
-		closedir(dir);
-	if (n < 0)
-		return false;
-	target[n] = 0;
-	snprintf(group, group_size, "/dev/vfio%s", strrchr(target, '/'));
+	snprintf(name, name_size, "%s", strrchr(path, '/') + 1);
 	return true;
 }
 
@@ -204,8 +170,8 @@ FIXTURE_SETUP(container)
 	self->dev = -1;
 	if (access("/dev/vfio/vfio", F_OK))
 		SKIP(return, "no /dev/vfio/vfio");
-	if (!find_edu(self->name, sizeof(self->name), self->node,
-		      sizeof(self->node)))
+	if (!find_device(EDU_VENDOR, EDU_DEVICE, self->name,
+			 sizeof(self->name), self->node, sizeof(self->node)))
 		SKIP(return, "no PCI device 1234:11e8 (QEMU: -device edu)");
 	self->group = open(self->node, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->group)
@@ -849,6 +815,22 @@ TEST_F(container, dirty_bits)
 	SAME("5", "a word without mappings stays", -1L, bits[3]);
 }
 
+TEST_F(container, last_group_tracking)
+{
+	uint64_t bits[1] = {};
+	int fd = self->fd;
+
+	SET_UP_DEVICE(VFIO_TYPE1v2_IOMMU);
+	ASSERT_EQ(0, dirty(fd, 8, DIRTY_START));
+	close(self->dev);
+	self->dev = -1;
+	ASSERT_EQ(0, call(self->group, VFIO_GROUP_UNSET_CONTAINER, NULL));
+	SET_UP_DEVICE(VFIO_TYPE1v2_IOMMU);
+	ASSERT_EQ(0, map(fd, self->buf, IOVA, T_PAGE));
+	SAME("26", "tracking has gone with the last group", -EINVAL,
+	     get_dirty(fd, IOVA, T_PAGE, T_PAGE, bits, 8));
+}
+
 struct dirty_unmap {
 	struct vfio_iommu_type1_dma_unmap head;
 	struct vfio_bitmap bitmap;
@@ -904,6 +886,68 @@ TEST_F(container, dirty_unmap)
 	ASSERT_EQ(0, map(fd, self->buf, IOVA, 4 * T_PAGE));
 	SAME("5", "unmap dirty, no memory there", -EFAULT,
 	     unmap_dirty(fd, IOVA, 4 * T_PAGE, 0, T_PAGE, NULL, 8));
+}
+
+/* What only this driver can tell: which pages were written. */
+TEST_F(container, dirty_by_hardware)
+{
+	const uint64_t iova = T_BASE;
+	uint32_t ioas = 0, hwpt, stdev, plain;
+	uint64_t bits[2] = { -1UL, -1UL };
+	int fd = self->fd, access;
+
+	if (!served_by_us() || !t_has_mock(fd))
+		SKIP(return, "not this driver's, or " T_NO_MOCK);
+	SET_UP(VFIO_TYPE1v2_IOMMU);
+	ASSERT_EQ(0, t_vfio_ioas(fd, IOMMU_VFIO_IOAS_GET, &ioas));
+	ASSERT_EQ(0, t_mock(fd, ioas, NULL, &hwpt, NULL));
+	ASSERT_EQ(0, map(fd, self->buf, iova, 8 * T_PAGE));
+	ASSERT_EQ(0, map(fd, self->buf, iova + 8 * T_PAGE, 8 * T_PAGE));
+	/* The page table can, and has not been told to. */
+	EXPECT_EQ(EINVAL, t_dma_write_one(fd, hwpt, iova));
+	ASSERT_EQ(0, dirty(fd, 8, DIRTY_START));
+	ASSERT_EQ(0, t_dma_write_one(fd, hwpt, iova + 3 * T_PAGE));
+	ASSERT_EQ(0, t_dma_write_one(fd, hwpt, iova + 12 * T_PAGE));
+	/* To start again forgets nothing. */
+	ASSERT_EQ(0, dirty(fd, 8, DIRTY_START));
+	EXPECT_EQ(0, get_dirty(fd, iova, 64 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(1UL << 3 | 1UL << 12, bits[0]);
+	EXPECT_EQ(-1UL, bits[1]);
+	EXPECT_EQ(0, get_dirty(fd, iova, 64 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0, bits[0]);
+
+	ASSERT_EQ(0, t_dma_write_one(fd, hwpt, iova + 9 * T_PAGE));
+	EXPECT_EQ(8 * T_PAGE, unmap_dirty(fd, iova + 8 * T_PAGE, 8 * T_PAGE, 0,
+					  T_PAGE, bits, 8));
+	EXPECT_EQ(1UL << 1, bits[0]);
+	EXPECT_EQ(8 * T_PAGE, unmap_dirty(fd, iova, 8 * T_PAGE, 0, T_PAGE,
+					  bits, 8));
+	EXPECT_EQ(0, bits[0]);
+	ASSERT_EQ(0, map(fd, self->buf, iova, 8 * T_PAGE));
+
+	/* A second device of the kind is recorded from the beginning. */
+	ASSERT_EQ(0, t_mock(fd, ioas, NULL, NULL, NULL));
+	EXPECT_EQ(0, get_dirty(fd, iova, 8 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0, bits[0]);
+	/* One that can't record, and then was there: nothing is known. */
+	ASSERT_EQ(0, t_mock_flags(fd, ioas, MOCK_FLAGS_DEVICE_NO_DIRTY, &stdev,
+				  &plain, NULL));
+	EXPECT_NE(hwpt, plain);
+	EXPECT_EQ(0, get_dirty(fd, iova, 8 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0xff, bits[0]);
+	ASSERT_EQ(0, t_destroy(fd, stdev));
+	EXPECT_EQ(0, get_dirty(fd, iova, 8 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0xff, bits[0]);
+	/* From a new start on it is. */
+	ASSERT_EQ(0, dirty(fd, 8, DIRTY_STOP));
+	ASSERT_EQ(0, dirty(fd, 8, DIRTY_START));
+	EXPECT_EQ(0, get_dirty(fd, iova, 8 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0, bits[0]);
+	/* Nor is it of in-kernel users. */
+	ASSERT_EQ(0, t_create_access(fd, ioas, 0, &access));
+	EXPECT_EQ(0, get_dirty(fd, iova, 8 * T_PAGE, T_PAGE, bits, 8));
+	EXPECT_EQ(0xff, bits[0]);
+	close(access);
 }
 
 TEST_F(container, new_address)
@@ -978,6 +1022,29 @@ TEST_F(container, new_address_version_1)
 	     new_address(fd, self->buf, IOVA, 8 * T_PAGE));
 }
 
+/* A device that comes would have to find the memory. */
+TEST_F(container, group_with_orphans)
+{
+	char name[64], node[64];
+	int fd = self->fd, group;
+
+	if (!find_device(IVSHMEM_VENDOR, IVSHMEM_DEVICE, name, sizeof(name),
+			 node, sizeof(node)))
+		SKIP(return, NO_IVSHMEM);
+	group = open(node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, group)
+		TH_LOG("%s: %m", node);
+	SET_UP_DEVICE(VFIO_TYPE1v2_IOMMU);
+	ASSERT_EQ(0, map(fd, self->buf, IOVA, T_PAGE));
+	ASSERT_EQ(T_PAGE, take_all_addresses(fd));
+	SAME("4", "group comes, an address is taken", -EBUSY,
+	     connect_group(group, fd));
+	ASSERT_EQ(0, new_address(fd, self->buf, IOVA, T_PAGE));
+	SAME("4", "group comes, the address is back", 0,
+	     connect_group(group, fd));
+	close(group);
+}
+
 TEST_F(container, new_payer)
 {
 	long lck = 8 * T_PAGE / 1024;
@@ -1011,6 +1078,72 @@ TEST_F(container, new_payer)
 	SAME("4", "the first does not pay any more", 0, t_vmlck());
 	SAME("4", "the mapping is there", 8 * T_PAGE, unmap_all(fd));
 	close(memfd);
+}
+
+/* BAR 2 of another device, which is plain memory, and edu that reaches it */
+TEST_F(container, memory_of_a_device)
+{
+	struct vfio_region_info region = {
+		.argsz = sizeof(region),
+		.index = VFIO_PCI_BAR2_REGION_INDEX,
+	};
+	char name[64], node[64], *bar, *first = self->buf;
+	char *second = first + T_PAGE;
+	uint64_t at = IOVA + T_PMD;
+	struct edu edu = {};
+	int fd = self->fd, group, dev;
+	long all;
+
+	if (!find_device(IVSHMEM_VENDOR, IVSHMEM_DEVICE, name, sizeof(name),
+			 node, sizeof(node)))
+		SKIP(return, NO_IVSHMEM);
+	group = open(node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, group)
+		TH_LOG("%s: %m", node);
+	SET_UP_DEVICE(VFIO_TYPE1v2_IOMMU);
+	ASSERT_EQ(0, connect_group(group, fd));
+	ASSERT_EQ(0, open_device(group, name, &dev));
+	ASSERT_EQ(0, vfio_decode(dev, true));
+	ASSERT_EQ(0, t_call(dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+	all = region.size;
+	bar = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED, dev,
+		   region.offset);
+	ASSERT_NE(MAP_FAILED, bar);
+	SAME("1", "MAP_DMA of a BAR", 0, map(fd, bar, at, all));
+	SAME("1", "VmPin of it", 0, t_vmpin());
+	SAME("1", "VmLck of it", 0, t_vmlck());
+	SAME("1", "MAP_DMA of it again", -EEXIST, map(fd, bar, at, T_PAGE));
+	ASSERT_EQ(0, map(fd, self->buf, IOVA, self->length));
+
+	/* From memory into the BAR and back to other memory */
+	edu.dev = dup(self->dev);
+	edu_start(_metadata, &edu);
+	fill(first, 41);
+	edu_dma(_metadata, &edu, IOVA, EDU_BUFFER, 0);
+	edu_dma(_metadata, &edu, EDU_BUFFER, at + 5 * T_PAGE,
+		EDU_DMA_TO_MEMORY);
+	SAME("1", "written by DMA", 0,
+	     memcmp(first, bar + 5 * T_PAGE, EDU_CHUNK));
+	fill(bar + all - T_PAGE, 42);
+	edu_dma(_metadata, &edu, at + all - T_PAGE, EDU_BUFFER, 0);
+	edu_dma(_metadata, &edu, EDU_BUFFER, IOVA + T_PAGE, EDU_DMA_TO_MEMORY);
+	SAME("1", "read by DMA", 0,
+	     memcmp(second, bar + all - T_PAGE, EDU_CHUNK));
+
+	SAME("4", "take the address of a BAR", all, take_address(fd, at, all));
+	DIFFERS("4", "new address of a BAR", 0, -EINVAL,
+		new_address(fd, bar, at, all));
+	SAME("1", "UNMAP_DMA of it", all, unmap(fd, at, all));
+	/* No more mapped */
+	edu_dma(_metadata, &edu, EDU_BUFFER, at, EDU_DMA_TO_MEMORY);
+	SAME("1", "not written any more", 1,
+	     !!memcmp(second, bar, EDU_CHUNK));
+	SAME("1", "memory beside it is still mapped", self->length,
+	     unmap(fd, IOVA, self->length));
+	edu_close(&edu);
+	munmap(bar, all);
+	close(dev);
+	close(group);
 }
 
 /* Commands of all kinds, whatever state the container is in */
@@ -1100,6 +1233,73 @@ TEST_F(container, comes_and_goes)
 	EXPECT_EQ(0, t_vmpin());
 	EXPECT_EQ(0, t_vmlck());
 	EXPECT_EQ(-EINVAL, map(self->fd, self->buf, IOVA, T_PAGE));
+}
+
+/* Maps from one barrier to the next */
+struct mapper {
+	int fd;
+	char *buf;
+	bool stop, pause;
+	pthread_barrier_t go, done;
+};
+
+static void *keep_mapping(void *arg)
+{
+	struct mapper *m = arg;
+	uint64_t state = (uintptr_t)&state | 1;
+
+	for (;;) {
+		pthread_barrier_wait(&m->go);
+		if (m->stop)
+			return NULL;
+		while (!__atomic_load_n(&m->pause, __ATOMIC_RELAXED))
+			map(m->fd, m->buf, IOVA + t_random(&state) % 4096 *
+			    T_PAGE, T_PAGE);
+		pthread_barrier_wait(&m->done);
+	}
+}
+
+/* A mapping that was on its way when the last group left goes too. */
+TEST_F(container, on_its_way)
+{
+	struct mapper m = { .fd = self->fd, .buf = self->buf };
+	double end = t_seconds() + 5;
+	pthread_t threads[2];
+	unsigned long rounds = 0, i;
+	uint64_t state = 1;
+	long left;
+
+	/* As for comes_and_goes */
+	if (!served_by_us())
+		SKIP(return, "type1 may not survive this");
+	pthread_barrier_init(&m.go, NULL, ARRAY_SIZE(threads) + 1);
+	pthread_barrier_init(&m.done, NULL, ARRAY_SIZE(threads) + 1);
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, keep_mapping,
+					    &m));
+	while (t_seconds() < end) {
+		SET_UP(VFIO_TYPE1v2_IOMMU);
+		m.pause = false;
+		pthread_barrier_wait(&m.go);
+		usleep(t_random(&state) % 1000);
+		EXPECT_EQ(0, call(self->group, VFIO_GROUP_UNSET_CONTAINER,
+				  NULL));
+		__atomic_store_n(&m.pause, true, __ATOMIC_RELAXED);
+		pthread_barrier_wait(&m.done);
+		SET_UP(VFIO_TYPE1v2_IOMMU);
+		left = unmap_all(self->fd);
+		ASSERT_EQ(0, left)
+			TH_LOG("round %lu: %ld bytes were left", rounds, left);
+		ASSERT_EQ(0, call(self->group, VFIO_GROUP_UNSET_CONTAINER,
+				  NULL));
+		rounds++;
+	}
+	m.stop = true;
+	pthread_barrier_wait(&m.go);
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_LT(0, rounds);
+	TH_LOG("%lu rounds", rounds);
 }
 
 /*

@@ -307,6 +307,64 @@ TEST_F(vfio_pci, failed_replace_changes_nothing)
 	EXPECT_EQ(0, memcmp(self->buf, self->buf + T_PAGE, EDU_CHUNK));
 }
 
+/* Two IOMMU drivers in one context: what one makes, the other never sees. */
+TEST_F(vfio_pci, page_table_of_another_iommu)
+{
+	uint32_t own, mock, stdev, idev, got;
+
+	if (!t_has_mock(self->fd))
+		SKIP(return, T_NO_MOCK);
+	/* Where both can reach it */
+	ASSERT_EQ(0, t_map_at(self->fd, self->ioas, self->buf, 2 * T_PAGE,
+			      T_BASE));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, &own));
+	/* Through the address space each finds its own, or gets one. */
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, &mock, &idev));
+	EXPECT_NE(own, mock);
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, &got));
+	EXPECT_EQ(own, got);
+	ASSERT_EQ(0, t_mock_replace(self->fd, stdev, self->ioas, &got));
+	EXPECT_EQ(mock, got);
+
+	EXPECT_EQ(EINVAL, t_mock(self->fd, own, NULL, NULL, NULL));
+	EXPECT_EQ(EINVAL, t_mock_replace(self->fd, stdev, own, NULL));
+	EXPECT_EQ(EINVAL, vfio_attach(self->edu.dev, mock, NULL));
+	fill(self->buf, 9);
+	EDU_READ(T_BASE);
+	EDU_WRITE(T_BASE + T_PAGE);
+	EXPECT_EQ(0, memcmp(self->buf, self->buf + T_PAGE, EDU_CHUNK));
+	EXPECT_EQ(0, t_check_map(self->fd, mock, T_BASE, 2 * T_PAGE,
+				 self->buf));
+	ASSERT_EQ(0, vfio_detach(self->edu.dev));
+	EXPECT_EQ(EINVAL, vfio_attach(self->edu.dev, mock, NULL));
+	EXPECT_EQ(ENOENT, t_destroy(self->fd, own));
+}
+
+static int attach_pasid(int dev, uint32_t pasid, uint32_t pt)
+{
+	struct vfio_device_attach_iommufd_pt cmd = {
+		.argsz = sizeof(cmd),
+		.flags = VFIO_DEVICE_ATTACH_PASID,
+		.pt_id = pt,
+		.pasid = pasid,
+	};
+
+	return t_call(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd);
+}
+
+/* PASIDs by way of VFIO; edu has none. */
+TEST_F(vfio_pci, pasid)
+{
+	uint32_t manual;
+
+	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->id, self->ioas, 0, &manual));
+	EXPECT_EQ(ENOENT, attach_pasid(self->edu.dev, 5, UINT32_MAX));
+	EXPECT_EQ(EINVAL, attach_pasid(self->edu.dev, 5, self->id));
+	EXPECT_EQ(EINVAL, attach_pasid(self->edu.dev, 5, self->ioas));
+	EXPECT_EQ(EINVAL, attach_pasid(self->edu.dev, 5, manual));
+	EXPECT_EQ(0, t_destroy(self->fd, manual));
+}
+
 TEST_F(vfio_pci, copy_to_another_address_space)
 {
 	uint32_t other;

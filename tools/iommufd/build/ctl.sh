@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make ctl: build iommufdctl; print where it is. It needs neither kernel source
+# nor headers. Static, so that it runs in the VM and on any machine.
+
+. "$(dirname "$0")/lib.sh"
+
+take_lock
+out=$CACHE/user/ctl
+run_logged ctl "building iommufdctl" make -C "$TOP/tools/iommufd/ctl" \
+	--no-print-directory -j"$JOBS" "OUTPUT=$out" LDFLAGS=-static
+echo "$out/iommufdctl"
