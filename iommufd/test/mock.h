@@ -137,7 +137,8 @@ int mock_device_pasid_detach_ioctl(struct iofd_ucmd *ucmd);
 int mock_device_pasid_check_ioctl(struct iofd_ucmd *ucmd);
 
 /* mock_pasid.c */
-int mock_pasid_set(struct device *dev, ioasid_t pasid);
+int mock_pasid_set(struct device *dev, ioasid_t pasid,
+		   struct iommu_domain *domain, struct iommu_domain *old);
 void mock_pasid_block(struct device *dev, ioasid_t pasid);
 
 /* mock_msi.c */

@@ -106,17 +106,9 @@ static int paging_attach_dev(struct iommu_domain *domain, struct device *dev,
 static int paging_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
 				ioasid_t pasid, struct iommu_domain *old)
 {
-	int rc;
-
 	if (domain->dirty_ops && !has_dirty_tracking(dev))
 		return -EINVAL;
-	rc = mock_pasid_set(dev, pasid);
-	if (rc)
-		return rc;
-	rc = mock_iopf_attach(dev, domain, old);
-	if (rc)
-		mock_pasid_block(dev, pasid);
-	return rc;
+	return mock_pasid_set(dev, pasid, domain, old);
 }
 
 /* The IOTLB flush: what was unlinked before it, nobody finds after it. */

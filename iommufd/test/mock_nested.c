@@ -39,18 +39,26 @@ static struct mock_nested *nested_of(struct iommu_domain *domain)
 	return container_of(domain, struct mock_nested, domain);
 }
 
+/* The device's number on the vIOMMU, if the page table was made on one */
+static int find_vdevice(struct mock_nested *nested, struct device *dev,
+			unsigned long *vdev_id)
+{
+	*vdev_id = 0;
+	if (!nested->viommu)
+		return 0;
+	return iommufd_viommu_get_vdev_id(nested->viommu, dev, vdev_id);
+}
+
 static int nested_attach_dev(struct iommu_domain *domain, struct device *dev,
 			     struct iommu_domain *old)
 {
 	struct mock_nested *nested = nested_of(domain);
-	unsigned long vdev_id = 0;
+	unsigned long vdev_id;
 	int rc;
 
-	if (nested->viommu) {
-		rc = iommufd_viommu_get_vdev_id(nested->viommu, dev, &vdev_id);
-		if (rc)
-			return rc;
-	}
+	rc = find_vdevice(nested, dev, &vdev_id);
+	if (rc)
+		return rc;
 	rc = mock_iopf_attach(dev, domain, old);
 	if (!rc)
 		mock_device_moved(dev, nested->viommu, vdev_id);
@@ -60,15 +68,11 @@ static int nested_attach_dev(struct iommu_domain *domain, struct device *dev,
 static int nested_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
 				ioasid_t pasid, struct iommu_domain *old)
 {
+	unsigned long vdev_id;
 	int rc;
 
-	rc = mock_pasid_set(dev, pasid);
-	if (rc)
-		return rc;
-	rc = mock_iopf_attach(dev, domain, old);
-	if (rc)
-		mock_pasid_block(dev, pasid);
-	return rc;
+	rc = find_vdevice(nested_of(domain), dev, &vdev_id);
+	return rc ?: mock_pasid_set(dev, pasid, domain, old);
 }
 
 static void nested_free(struct iommu_domain *domain)

@@ -23,20 +23,29 @@
  * mock_pasid_set - a PASID of a device gets a page table
  * @dev: mock device; its group's mutex is held
  * @pasid: PASID
+ * @domain: page table
+ * @old: the one before, or NULL
  *
  * For the set_dev_pasid op of everything but the blocked domain.
  *
- * Return: 0; -ENOMEM in the trap.
+ * Return: 0; -ENOMEM in the trap, or from mock_iopf_attach().
  */
-int mock_pasid_set(struct device *dev, ioasid_t pasid)
+int mock_pasid_set(struct device *dev, ioasid_t pasid,
+		   struct iommu_domain *domain, struct iommu_domain *old)
 {
 	struct mock_device *mdev = mock_device_of(dev);
+	bool trap = pasid == IOMMU_TEST_PASID_RESERVED;
+	int rc;
 
 	iommu_group_mutex_assert(dev);
-	if (pasid != IOMMU_TEST_PASID_RESERVED)
-		return 0;
-	mdev->pasid_trap = !mdev->pasid_trap;
-	return mdev->pasid_trap ? 0 : -ENOMEM;
+	if (trap && mdev->pasid_trap) {
+		mdev->pasid_trap = false;
+		return -ENOMEM;
+	}
+	rc = mock_iopf_attach(dev, domain, old);
+	if (!rc && trap)
+		mdev->pasid_trap = true;
+	return rc;
 }
 
 /**

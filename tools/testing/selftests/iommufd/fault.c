@@ -543,6 +543,91 @@ TEST_F(fault, one_queue_for_two_devices)
 	EXPECT_EQ(self->idev, msg[0].dev_id);
 }
 
+/* A page table for PASIDs, its faults to @fault if that is not 0 */
+static int pasid_hwpt(int fd, uint32_t dev, uint32_t ioas, uint32_t fault,
+		      uint32_t *hwpt)
+{
+	return t_hwpt_full(fd, dev, ioas, IOMMU_HWPT_ALLOC_PASID |
+			   (fault ? IOMMU_HWPT_FAULT_ID_VALID : 0), fault,
+			   IOMMU_HWPT_DATA_NONE, NULL, 0, hwpt);
+}
+
+TEST_F(fault, pasids)
+{
+	uint32_t plain, five, six, pt;
+	struct iommu_hwpt_pgfault msg[4];
+
+	ASSERT_EQ(0, pasid_hwpt(self->fd, self->idev, self->ioas, 0, &plain));
+	ASSERT_EQ(0, pasid_hwpt(self->fd, self->idev, self->ioas, self->fault,
+				&five));
+	ASSERT_EQ(0, pasid_hwpt(self->fd, self->idev, self->ioas, self->fault,
+				&six));
+	ASSERT_EQ(0, t_mock_replace(self->fd, self->stdev, plain, NULL));
+	pt = five;
+	ASSERT_EQ(0, t_pasid_attach(self->fd, self->stdev, 5, &pt));
+	pt = six;
+	ASSERT_EQ(0, t_pasid_attach(self->fd, self->stdev, 6, &pt));
+	ASSERT_EQ(0, t_iopf(self->fd, self->idev, 5, 1));
+	ASSERT_EQ(0, t_iopf(self->fd, self->idev, 6, 1));
+	/* Nobody wants those of other PASIDs, or without. */
+	ASSERT_EQ(0, t_iopf(self->fd, self->idev, 7, 1));
+	ASSERT_EQ(0, t_iopf(self->fd, self->idev, 0, 1));
+	EXPECT_COUNTS(self->idev, 4, 0, 2);
+	ASSERT_EQ(2 * MSG, read(self->queue, msg, sizeof(msg)));
+	EXPECT_EQ(5, msg[0].pasid);
+	EXPECT_EQ(6, msg[1].pasid);
+	EXPECT_EQ(IOMMU_PGFAULT_FLAGS_PASID_VALID |
+		  IOMMU_PGFAULT_FLAGS_LAST_PAGE, msg[0].flags);
+	EXPECT_EQ(self->idev, msg[0].dev_id);
+
+	/* Each attachment is answered when it ends itself, by replace */
+	ASSERT_EQ(0, t_iopf(self->fd, self->idev, 5, 2));
+	ASSERT_EQ(0, t_iopf(self->fd, self->idev, 6, 2));
+	pt = plain;
+	ASSERT_EQ(0, t_pasid_replace(self->fd, self->stdev, 5, &pt));
+	EXPECT_COUNTS(self->idev, 6, 0, 4);
+	EXPECT_EQ(EINVAL, answer(self->queue, msg[0].cookie, 0));
+	EXPECT_EQ(0, answer(self->queue, msg[1].cookie, 0));
+	/* or detach. */
+	ASSERT_EQ(0, t_pasid_detach(self->fd, self->stdev, 6));
+	EXPECT_COUNTS(self->idev, 6, 1, 5);
+	EXPECT_EQ(QUIET, events(self->queue));
+	/* Requests were allowed by the last of them only. */
+	ASSERT_EQ(0, t_iopf(self->fd, self->idev, 6, 3));
+	EXPECT_COUNTS(self->idev, 7, 1, 6);
+	ASSERT_EQ(0, t_pasid_detach(self->fd, self->stdev, 5));
+}
+
+TEST_F(fault, nested)
+{
+	struct iommu_hwpt_pgfault msg[4];
+	uint32_t parent, nested;
+
+	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->ioas,
+				  IOMMU_HWPT_ALLOC_NEST_PARENT, &parent));
+	ASSERT_EQ(0, t_nested(self->fd, self->idev, parent,
+			      IOMMU_HWPT_FAULT_ID_VALID, self->fault, &nested));
+	ASSERT_EQ(0, t_mock_replace(self->fd, self->stdev, nested, NULL));
+	/* The guest has the table of PASIDs: all come to the same place. */
+	ASSERT_EQ(0, t_iopf(self->fd, self->idev, 0, 1));
+	ASSERT_EQ(0, t_iopf(self->fd, self->idev, 99, 2));
+	ASSERT_EQ(2 * MSG, read(self->queue, msg, sizeof(msg)));
+	EXPECT_EQ(0, msg[0].pasid);
+	EXPECT_EQ(99, msg[1].pasid);
+	EXPECT_EQ(IOMMU_PGFAULT_FLAGS_PASID_VALID |
+		  IOMMU_PGFAULT_FLAGS_LAST_PAGE, msg[1].flags);
+	EXPECT_EQ(0, answer(self->queue, msg[1].cookie, 0));
+	ASSERT_EQ(0, t_mock_replace(self->fd, self->stdev, self->plain, NULL));
+	EXPECT_COUNTS(self->idev, 2, 1, 1);
+	EXPECT_EQ(EBUSY, t_destroy(self->fd, self->fault));
+	close(self->queue);
+	ASSERT_EQ(0, t_destroy(self->fd, self->hwpt));
+	EXPECT_EQ(EBUSY, t_destroy(self->fd, self->fault));
+	ASSERT_EQ(0, t_destroy(self->fd, nested));
+	EXPECT_EQ(0, t_destroy(self->fd, self->fault));
+	self->queue = -1;
+}
+
 TEST_F(fault, who_keeps_the_queue)
 {
 	int copy, status;
