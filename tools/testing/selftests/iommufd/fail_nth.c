@@ -962,6 +962,12 @@ static int step_hw_queue_alloc(struct scene *s)
 			  T_BASE, T_PAGE, NULL);
 }
 
+static int step_veventq_alloc(struct scene *s)
+{
+	return t_veventq(s->fd, s->other, IOMMU_VEVENTQ_TYPE_SELFTEST, 4,
+			 &s->id, &s->access);
+}
+
 static int step_mmap(struct scene *s)
 {
 	void *va = mmap(NULL, 2 * T_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -982,6 +988,12 @@ FIXTURE_VARIANT_ADD(fail_nth, viommu_alloc_with_region)
 {
 	.prepare = with_nest_parent,
 	.step = alloc_region,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, veventq_alloc)
+{
+	.prepare = with_viommu,
+	.step = step_veventq_alloc,
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, vdevice_alloc)
