@@ -27,8 +27,8 @@
  *
  * The IOMMU core knows an attachment by its handle, and so do page faults.  It
  * names the device that made the attachment; when that one leaves before the
- * others, it names another.  Faults that came with the old name or the old
- * handle are answered before either goes.
+ * others, it names another.  Faults of a device that leaves, or that came with
+ * the old handle, are answered before either goes.
  */
 #include <linux/pci.h>
 #include <linux/pci-ats.h>
@@ -364,11 +364,11 @@ static void attachment_hand_over(struct iofd_attachment *attachment,
 	struct attached *heir = list_first_entry(&attachment->users,
 						 struct attached, link);
 
-	if (attachment->handle->idev != idev)
-		return;
-	WRITE_ONCE(attachment->handle->idev, heir->idev);
+	if (attachment->handle->idev == idev)
+		WRITE_ONCE(attachment->handle->idev, heir->idev);
 	/* Also waits for who is reading a fault, and @idev's name in it. */
-	iofd_fault_answer(attachment->hwpt, attachment->handle);
+	iofd_fault_answer_device(attachment->hwpt, attachment->handle,
+				 idev->dev);
 }
 
 /*

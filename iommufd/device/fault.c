@@ -19,8 +19,9 @@
  *    or nowhere.  Who takes it out under the queue's lock answers it under the
  *    same lock, so each is answered once, and whoever has had the lock after an
  *    attachment ended knows its groups to be answered, not about to be.
- * 2. The attach handle, and the device it names, are valid as long as the group
- *    is not answered: both go only after iofd_fault_answer().
+ * 2. The attach handle, and the devices that made the attachment and the fault,
+ *    are valid as long as the group is not answered: they go only after
+ *    iofd_fault_answer() or iofd_fault_answer_device().
  * 3. Cookies are given by readers only, one at a time: the cookie of the group
  *    that is being read is not given again before the read is done, even if the
  *    group has been answered meanwhile.
@@ -70,22 +71,33 @@ static void answer(struct iofd_fault *fault, struct iopf_group *group,
 	iopf_free_group(group);
 }
 
-/* Answer INVALID to the groups of one attachment, or with NULL to all. */
+/* Did a group come through an attachment, and of a device? NULL: any */
+static bool matches(const struct iopf_group *group,
+		    const struct iofd_attach_handle *handle,
+		    const struct device *dev)
+{
+	if (handle && group->attach_handle != &handle->handle)
+		return false;
+	return !dev || group->fault_param->dev == dev;
+}
+
+/* Answer INVALID to the groups that match. */
 static void answer_all(struct iofd_fault *fault,
-		       struct iofd_attach_handle *handle)
+		       const struct iofd_attach_handle *handle,
+		       const struct device *dev)
 {
 	struct iopf_group *group, *next;
 	unsigned long cookie;
 
 	guard(mutex)(&fault->queue.lock);
 	list_for_each_entry_safe(group, next, &fault->queue.events, node) {
-		if (handle && group->attach_handle != &handle->handle)
+		if (!matches(group, handle, dev))
 			continue;
 		list_del(&group->node);
 		answer(fault, group, IOMMU_PAGE_RESP_INVALID);
 	}
 	xa_for_each(&fault->unanswered, cookie, group) {
-		if (handle && group->attach_handle != &handle->handle)
+		if (!matches(group, handle, dev))
 			continue;
 		xa_erase(&fault->unanswered, cookie);
 		answer(fault, group, IOMMU_PAGE_RESP_INVALID);
@@ -131,7 +143,26 @@ void iofd_fault_answer(struct iommufd_hw_pagetable *hwpt,
 		       struct iofd_attach_handle *handle)
 {
 	if (hwpt->fault)
-		answer_all(hwpt->fault, handle);
+		answer_all(hwpt->fault, handle, NULL);
+}
+
+/**
+ * iofd_fault_answer_device - answer the faults of a device that leaves others
+ * @hwpt: page table
+ * @handle: the attachment, which stays
+ * @dev: device whose faults are answered INVALID
+ *
+ * When it returns no fault of @dev is known, and a reader that had begun with
+ * the device that @handle named before is done with the name.
+ *
+ * Context: process context, may sleep.
+ */
+void iofd_fault_answer_device(struct iommufd_hw_pagetable *hwpt,
+			      struct iofd_attach_handle *handle,
+			      struct device *dev)
+{
+	if (hwpt->fault)
+		answer_all(hwpt->fault, handle, dev);
 }
 
 static size_t fault_size(struct iofd_queue *queue, struct list_head *event)
@@ -261,7 +292,7 @@ static void fault_destroy(struct iommufd_object *obj)
 {
 	struct iofd_fault *fault = iofd_fault_of(obj);
 
-	answer_all(fault, NULL);
+	answer_all(fault, NULL, NULL);
 	xa_destroy(&fault->unanswered);
 	iofd_queue_fini(&fault->queue);
 }

@@ -43,6 +43,9 @@ static inline struct iofd_fault *iofd_fault_of(struct iommufd_object *obj)
 int iofd_fault_handler(struct iopf_group *group);
 void iofd_fault_answer(struct iommufd_hw_pagetable *hwpt,
 		       struct iofd_attach_handle *handle);
+void iofd_fault_answer_device(struct iommufd_hw_pagetable *hwpt,
+			      struct iofd_attach_handle *handle,
+			      struct device *dev);
 
 extern const struct iofd_object_type iofd_fault_type;
 

@@ -543,6 +543,48 @@ TEST_F(fault, one_queue_for_two_devices)
 	EXPECT_EQ(self->idev, msg[0].dev_id);
 }
 
+TEST_F(fault, devices_of_a_group)
+{
+	uint32_t stdev[2], idev[2], pt = self->plain;
+	struct iommu_hwpt_pgfault msg[8];
+	unsigned int i;
+
+	/* The first makes the attachment, and is what faults are told of. */
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, t_mock_flags(self->fd, pt,
+					  MOCK_FLAGS_DEVICE_X_GROUP, &stdev[i],
+					  NULL, &idev[i]));
+	ASSERT_EQ(0, t_mock_replace(self->fd, stdev[0], self->hwpt, NULL));
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, t_iopf(self->fd, idev[i % 2], 0, i));
+	ASSERT_EQ(2 * MSG, read(self->queue, msg, 2 * MSG));
+	EXPECT_EQ(idev[0], msg[0].dev_id);
+	EXPECT_EQ(idev[0], msg[1].dev_id);
+	/* It goes: its own are answered, read or not, the other's not. */
+	ASSERT_EQ(0, t_destroy(self->fd, stdev[0]));
+	EXPECT_COUNTS(idev[1], 2, 0, 0);
+	EXPECT_EQ(EINVAL, answer(self->queue, msg[0].cookie, 0));
+	EXPECT_EQ(0, answer(self->queue, msg[1].cookie, 0));
+	ASSERT_EQ(MSG, read(self->queue, msg, sizeof(msg)));
+	EXPECT_EQ(3, msg[0].grpid);
+	EXPECT_EQ(idev[1], msg[0].dev_id);
+	EXPECT_COUNTS(idev[1], 2, 1, 0);
+
+	/* A newcomer that goes again takes its own with it too. */
+	ASSERT_EQ(0, t_mock_flags(self->fd, self->hwpt,
+				  MOCK_FLAGS_DEVICE_X_GROUP, &stdev[0], NULL,
+				  &idev[0]));
+	ASSERT_EQ(0, t_iopf(self->fd, idev[0], 0, 4));
+	ASSERT_EQ(0, t_iopf(self->fd, idev[0], 0, 5));
+	ASSERT_EQ(MSG, read(self->queue, msg, MSG));
+	EXPECT_EQ(4, msg[0].grpid);
+	EXPECT_EQ(idev[1], msg[0].dev_id);
+	ASSERT_EQ(0, t_destroy(self->fd, stdev[0]));
+	EXPECT_EQ(EINVAL, answer(self->queue, msg[0].cookie, 0));
+	EXPECT_EQ(QUIET, events(self->queue));
+	ASSERT_EQ(0, t_destroy(self->fd, stdev[1]));
+}
+
 /* A page table for PASIDs, its faults to @fault if that is not 0 */
 static int pasid_hwpt(int fd, uint32_t dev, uint32_t ioas, uint32_t fault,
 		      uint32_t *hwpt)
