@@ -738,6 +738,8 @@ static struct iommufd_hw_pagetable *detach_hwpt(struct iommufd_device *idev,
 	else
 		attachment_hand_over(attachment, idev);
 	unreserve(idev, pasid, hwpt);
+	trace_iommufd_detach(idev->ctx->serial, idev->obj.id,
+			     dev_name(idev->dev), pasid);
 	return hwpt;
 }
 
@@ -757,11 +759,8 @@ void iommufd_device_detach(struct iommufd_device *idev, ioasid_t pasid)
 {
 	struct iommufd_hw_pagetable *hwpt = detach_hwpt(idev, pasid);
 
-	if (!hwpt)
-		return;
-	hwpt_unref(hwpt);
-	trace_iommufd_detach(idev->ctx->serial, idev->obj.id,
-			     dev_name(idev->dev), pasid);
+	if (hwpt)
+		hwpt_unref(hwpt);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, "IOMMUFD");
 

@@ -185,4 +185,5 @@ static void nested_destroy(struct iommufd_object *obj)
 const struct iofd_object_type iofd_hwpt_nested_type = {
 	.name = "nested hwpt",
 	.destroy = nested_destroy,
+	.show = iofd_hwpt_show,
 };

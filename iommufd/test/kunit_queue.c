@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "object/ctx.h"
 #include "object/queue.h"
 #include "test/kunit.h"
 #include "viommu/veventq.h"
@@ -195,13 +196,17 @@ static void queue_random(struct kunit *test)
 	struct iofd_queue *queue = kunit_kzalloc(test, sizeof(*queue),
 						 GFP_KERNEL);
 	struct model *model = kunit_kzalloc(test, sizeof(*model), GFP_KERNEL);
+	struct iommufd_ctx *ictx = kunit_kzalloc(test, sizeof(*ictx),
+						 GFP_KERNEL);
+	struct iommufd_object obj = {};
 	struct reader reader;
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, queue);
 	KUNIT_ASSERT_NOT_NULL(test, model);
+	KUNIT_ASSERT_NOT_NULL(test, ictx);
 	reader_init(test, &reader);
-	iofd_queue_init(queue, &plain_ops, NULL, NULL);
+	iofd_queue_init(queue, &plain_ops, ictx, &obj);
 	for (i = 0; i < OPS; i++) {
 		if (model->nr < EVENTS_MAX && iofd_kunit_one_in(&reader.rnd, 2))
 			push_plain(&reader, queue, model);
@@ -214,9 +219,10 @@ static void queue_random(struct kunit *test)
 	iofd_queue_fini(queue);
 }
 
-/* A vIOMMU that has nothing but one queue of @depth */
+/* A vIOMMU that has nothing but one queue of @depth, in an empty context */
 struct scene {
 	struct reader reader;
+	struct iommufd_ctx ictx;
 	struct iommufd_viommu viommu;
 	struct iofd_veventq veventq;
 };
@@ -227,9 +233,10 @@ static struct scene *scene_new(struct kunit *test, u32 depth)
 
 	KUNIT_ASSERT_NOT_NULL(test, scene);
 	reader_init(test, &scene->reader);
+	scene->viommu.ictx = &scene->ictx;
 	INIT_LIST_HEAD(&scene->viommu.veventqs);
 	init_rwsem(&scene->viommu.veventqs_rwsem);
-	iofd_veventq_init(&scene->veventq, NULL, TYPE, depth);
+	iofd_veventq_init(&scene->veventq, &scene->ictx, TYPE, depth);
 	KUNIT_ASSERT_EQ(test,
 			iofd_veventq_link(&scene->veventq, &scene->viommu), 0);
 	return scene;
@@ -306,7 +313,7 @@ static void veventq_types(struct kunit *test)
 			iommufd_viommu_report_event(&scene->viommu, TYPE + 1,
 						    &data, sizeof(data)),
 			-EOPNOTSUPP);
-	iofd_veventq_init(other, NULL, TYPE, 1);
+	iofd_veventq_init(other, &scene->ictx, TYPE, 1);
 	KUNIT_EXPECT_EQ(test, iofd_veventq_link(other, &scene->viommu),
 			-EEXIST);
 	other->type = TYPE + 1;

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "actor.h"
+#include "pt.h"
 #include "vfio.h"
 
 #define DEBUGFS "/sys/kernel/debug/iommufd"
@@ -742,6 +743,52 @@ TEST_F(trace, attaching)
 		     0, -ENOENT);
 	EXPECT_EVENT(1, "detach", "context=%llu device=%u name=%s pasid=0",
 		     self->context, idev, name);
+}
+
+TEST_F(trace, queues)
+{
+	uint32_t stdev, idev, hwpt, fault, viommu, parent, vdevice, nested;
+	uint32_t veventq;
+	char data[64];
+	int fault_fd, event_fd;
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &stdev, NULL, &idev));
+	ASSERT_EQ(0, t_fault_alloc(self->fd, &fault, &fault_fd));
+	ASSERT_EQ(0, t_hwpt_full(self->fd, idev, self->ioas,
+				 IOMMU_HWPT_FAULT_ID_VALID, fault,
+				 IOMMU_HWPT_DATA_NONE, NULL, 0, &hwpt));
+	ASSERT_EQ(0, t_mock_replace(self->fd, stdev, hwpt, NULL));
+	ASSERT_EQ(0, t_iopf(self->fd, idev, 0, 0));
+	ASSERT_EQ(40, read(fault_fd, data, 40));
+
+	ASSERT_EQ(0, t_hwpt_alloc(self->fd, idev, self->ioas,
+				  IOMMU_HWPT_ALLOC_NEST_PARENT, &parent));
+	ASSERT_EQ(0, t_viommu(self->fd, idev, parent,
+			      IOMMU_VIOMMU_TYPE_SELFTEST, NULL, 0, &viommu));
+	ASSERT_EQ(0, t_vdevice(self->fd, viommu, idev, 7, &vdevice));
+	ASSERT_EQ(0, t_nested(self->fd, idev, viommu, 0, 0, &nested));
+	ASSERT_EQ(0, t_mock_replace(self->fd, stdev, nested, NULL));
+	ASSERT_EQ(0, t_veventq(self->fd, viommu, IOMMU_VEVENTQ_TYPE_SELFTEST, 1,
+			       &veventq, &event_fd));
+	ASSERT_EQ(0, t_vevent(self->fd, idev));
+	ASSERT_EQ(0, t_vevent(self->fd, idev));
+	ASSERT_EQ(-1, read(event_fd, data, 8));
+	traced(_metadata);
+	EXPECT_EVENT(1, "queue_push", "context=%llu id=%u type=fault result=0",
+		     self->context, fault);
+	EXPECT_EVENT(1, "queue_pop", "context=%llu id=%u type=fault result=40",
+		     self->context, fault);
+	EXPECT_EVENT(1, "queue_push",
+		     "context=%llu id=%u type=veventq result=0", self->context,
+		     veventq);
+	EXPECT_EVENT(1, "queue_push",
+		     "context=%llu id=%u type=veventq result=%d", self->context,
+		     veventq, -ENOSPC);
+	EXPECT_EVENT(1, "queue_pop",
+		     "context=%llu id=%u type=veventq result=%d", self->context,
+		     veventq, -EINVAL);
+	close(fault_fd);
+	close(event_fd);
 }
 
 TEST_F(trace, accesses)
