@@ -50,11 +50,11 @@ ctl:
 	@$(B)/ctl.sh
 
 kernel:
-	@$(B)/deps.sh kernel
+	@$(B)/deps.sh kernel $(filter arm64,$(CONFIG))
 	@$(B)/kernel.sh $(or $(CONFIG),fast debug)
 
 driver:
-	@$(B)/deps.sh kernel
+	@$(B)/deps.sh kernel $(filter arm64,$(CONFIG))
 	@$(B)/kbuild.sh $(or $(CONFIG),debug) driver
 
 modules:

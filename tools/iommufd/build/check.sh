@@ -103,11 +103,11 @@ warnings_of()
 	local config=$1 log=$CACHE/log/check-$1.log rc=0
 
 	"$HERE/stage.sh" > /dev/null
-	"$HERE/configure.sh" "$stage" "$config"
+	"$HERE/configure.sh" "$stage" "$config" || return 1
 	find "$stage/build-$config/drivers/iommu/iommufd" -name '*.o' -delete 2> /dev/null || true
 	# shellcheck disable=SC2046
 	run_logged "check-$config" "W=1 and sparse, '$config'" \
-		make -C "$stage" O="build-$config" $("$HERE/configure.sh" --make-args) \
+		make -C "$stage" O="build-$config" $("$HERE/configure.sh" --make-args "$config") \
 		-j"$JOBS" --no-print-directory CHECK="$HERE/sparse" W=1 C=2 \
 		-k drivers/iommu/iommufd/ || rc=1
 	if grep -E 'iommufd.*(warning|error):' "$log"; then
@@ -146,6 +146,37 @@ check_modules()
 			done
 			[ ! -e /dev/iommu ]
 		done'
+}
+
+# For Arm, cross-compiled: this driver, and whoever links to it there. That all
+# names meet the linker would tell; here the object files do.
+check_arm64()
+{
+	local rc=0 build=$stage/build-arm64 missing
+
+	"$HERE/deps.sh" arm64 || return 1
+	(take_lock; warnings_of arm64 && compile_users) || rc=1
+	missing=$(unmet "$build"/drivers/{iommu,vfio}/built-in.a)
+	[ -z "$missing" ] || { echo "nobody has: $missing"; rc=1; }
+	return $rc
+}
+
+# unmet <object files...>: our names that some of them want and none has.
+unmet()
+{
+	"$(cross_of arm64)nm" "$@" | awk '
+		NF == 2 && $1 == "U" && $2 ~ /^_?(iommufd|iova_bitmap)_/ { wanted[$2]; n++ }
+		NF == 3 { have[$3] }
+		END { for (s in wanted) if (!(s in have)) print s
+		      if (!n) print "(no object wants anything)" }'
+}
+
+compile_users()
+{
+	# shellcheck disable=SC2046
+	run_logged check-arm64-users "drivers/iommu and drivers/vfio, 'arm64'" \
+		make -C "$stage" O=build-arm64 $("$HERE/configure.sh" --make-args arm64) \
+		-j"$JOBS" --no-print-directory W=1 -k drivers/iommu/ drivers/vfio/
 }
 
 check_kerneldoc()
@@ -195,7 +226,7 @@ check_paths()
 	return $rc
 }
 
-for p in self order licence paths checkpatch kerneldoc debug fast modules; do
+for p in self order licence paths checkpatch kerneldoc debug fast modules arm64; do
 	part $p
 done
 if [ ${#failed[@]} -gt 0 ]; then

@@ -6,13 +6,13 @@
 # the requests: a symbol that silently fell away would make a test silently
 # test nothing.
 #
-# configure.sh --make-args: the variables every make of the kernel gets. Fixed
-# names and time: the same input gives the same image.
+# configure.sh --make-args [config]: the variables every make of the kernel gets.
+# Fixed names and time: the same input gives the same image.
 
 . "$(dirname "$0")/lib.sh"
 
 if [ "$1" = --make-args ]; then
-	echo "ARCH=x86_64 LOCALVERSION= KBUILD_BUILD_USER=iommufd KBUILD_BUILD_HOST=overlay" \
+	echo "$(arch_args "${2:-}") LOCALVERSION= KBUILD_BUILD_USER=iommufd KBUILD_BUILD_HOST=overlay" \
 	     "KBUILD_BUILD_TIMESTAMP=@1767225600 KBUILD_BUILD_VERSION=1"
 	exit 0
 fi
@@ -28,8 +28,10 @@ debug)   fragments=(common ours debug) ;;
 modules) fragments=(common ours fast modules) ;;
 clients) fragments=(common ours fast clients) ;;
 kcsan)   fragments=(common ours debug kcsan) ;;
+arm64)   fragments=(common ours debug arm64) ;;
 stock)   fragments=(common fast) ;;
-*) die "there is no configuration '$config': fast, debug, modules, clients, kcsan" ;;
+*) die "there is no configuration '$config': fast, debug, modules, clients, kcsan," \
+       "arm64" ;;
 esac
 
 mkdir -p "$build"
@@ -45,7 +47,7 @@ done | awk -F'[= ]' '
 	{ if (!(name in line)) order[++n] = name; line[name] = $0 }
 	END { for (i = 1; i <= n; i++) print line[order[i]] }' > "$wanted.new"
 
-key=$(hash_of "$wanted.new" "$TOP/Kconfig" "$HERE/configure.sh"; gcc -dumpfullversion)
+key=$(hash_of "$wanted.new" "$TOP/Kconfig" "$HERE/configure.sh"; compiler_version "$config")
 if [ -e "$build/.config" ] && [ "$(cat "$build/configured.key" 2> /dev/null)" = "$key" ]; then
 	rm -f "$wanted.new"
 	exit 0
@@ -55,7 +57,7 @@ rm -f "$build/configured.key"
 
 # shellcheck disable=SC2046
 run_logged "configure-$config" "configuring '$config'" \
-	make -C "$stage" O="build-$config" $("$0" --make-args) \
+	make -C "$stage" O="build-$config" $("$0" --make-args "$config") \
 	KCONFIG_ALLCONFIG="$wanted" allnoconfig
 
 bad=$(awk -F= '

@@ -11,7 +11,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-[ $# -ge 1 ] || die "usage: kbuild.sh fast|debug|modules [driver | make arguments...]"
+[ $# -ge 1 ] || die "usage: kbuild.sh fast|debug|modules|arm64 [driver | make arguments...]"
 config=$1
 shift
 if [ "${1:-}" = driver ]; then
@@ -23,5 +23,5 @@ take_lock
 stage=$("$HERE/stage.sh")
 "$HERE/configure.sh" "$stage" "$config"
 # shellcheck disable=SC2046
-exec make -C "$stage" O="build-$config" $("$HERE/configure.sh" --make-args) \
+exec make -C "$stage" O="build-$config" $("$HERE/configure.sh" --make-args "$config") \
 	CHECK="$HERE/sparse" -j"$JOBS" --no-print-directory "$@" 9>&-

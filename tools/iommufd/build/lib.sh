@@ -98,6 +98,24 @@ run_logged()
 	[ $(($(date +%s) - start)) -lt 3 ] || say "$text: done in $(elapsed "$start")"
 }
 
+# The compiler of a configuration: all but arm64 are for x86.
+cross_of()
+{
+	case $1 in
+	arm64)	echo aarch64-linux-gnu- ;;
+	esac
+}
+
+arch_args()
+{
+	case $1 in
+	arm64)	echo "ARCH=arm64 CROSS_COMPILE=$(cross_of "$1")" ;;
+	*)	echo "ARCH=x86_64" ;;
+	esac
+}
+
+compiler_version() { "$(cross_of "$1")gcc" -dumpfullversion; }
+
 # Hash of the contents and names of files or folders.
 hash_of()
 {

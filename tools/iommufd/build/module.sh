@@ -27,7 +27,7 @@ if [ -n "${KDIR:-}" ] || [ "$(cat "$work/.key" 2> /dev/null)" != "$key" ]; then
 	make_kernel()
 	{
 		# shellcheck disable=SC2046
-		make -C "$stage" O="build-$config" $("$HERE/configure.sh" --make-args) \
+		make -C "$stage" O="build-$config" $("$HERE/configure.sh" --make-args "$config") \
 			--no-print-directory "$@"
 	}
 	run_logged "module-prepare-$config" "preparing '$config' for modules" \
