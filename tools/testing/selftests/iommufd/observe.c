@@ -949,11 +949,11 @@ TEST_F(observe, message_device)
 	ASSERT_EQ(0, vfio_bind(dev, self->fd, &id));
 	ASSERT_EQ(0, vfio_attach(dev, self->ioas, &hwpt));
 	snprintf(line, sizeof(line),
-		 "0xfee00000-0xfeefffff is reserved for device %s,",
+		 "%#lx-%#lx is reserved for device %s,", MSI_FIRST, MSI_LAST,
 		 strrchr(path, '/') + 1);
 	EXPECT_LOGGED(EINVAL,
 		      t_map_at(self->fd, self->ioas, self->buf, T_PAGE,
-			       0xfee01000),
+			       MSI_FIRST + T_PAGE),
 		      line);
 	look_at(self->fd);
 	EXPECT_NE(NULL, strstr(text, strrchr(path, '/') + 1));

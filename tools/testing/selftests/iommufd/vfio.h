@@ -21,9 +21,20 @@
 #define IVSHMEM_VENDOR 0x1af4
 #define IVSHMEM_DEVICE 0x1110
 
+/* Where no memory can be mapped: the machine's window for interrupts */
+#ifdef __aarch64__
+#define MSI_FIRST 0x8000000UL
+#define MSI_LAST 0x80fffffUL
+#else
+#define MSI_FIRST 0xfee00000UL
+#define MSI_LAST 0xfeefffffUL
+#endif
+
 /* Registers in BAR 0 */
 #define EDU_ID 0x00
 #define EDU_LIVENESS 0x04
+#define EDU_IRQ_RAISE 0x60
+#define EDU_IRQ_ACK 0x64
 #define EDU_DMA_FROM 0x80
 #define EDU_DMA_TO 0x88
 #define EDU_DMA_COUNT 0x90
@@ -163,6 +174,20 @@ static inline int vfio_detach(int dev)
 	struct vfio_device_detach_iommufd_pt cmd = { .argsz = sizeof(cmd) };
 
 	return t_call(dev, VFIO_DEVICE_DETACH_IOMMUFD_PT, &cmd);
+}
+
+/* The device's first MSI, by way of @eventfd */
+static inline int vfio_msi(int dev, int eventfd)
+{
+	uint32_t room[(sizeof(struct vfio_irq_set) + sizeof(int)) / 4] = {};
+	struct vfio_irq_set *set = (void *)room;
+
+	set->argsz = sizeof(room);
+	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	set->index = VFIO_PCI_MSI_IRQ_INDEX;
+	set->count = 1;
+	memcpy(set->data, &eventfd, sizeof(eventfd));
+	return t_call(dev, VFIO_DEVICE_SET_IRQS, set);
 }
 
 /* Memory decoding on or off, as a guest does it by the command register. */

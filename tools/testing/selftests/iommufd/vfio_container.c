@@ -19,7 +19,6 @@
 #define RIGHTS (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 #define PAGES 16
 #define IOVA 0x400000UL
-#define MSI_FIRST 0xfee00000UL
 
 static bool served_by_us(void)
 {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A real device behind a real IOMMU: QEMU's edu (1234:11e8), driven from here
- * through its VFIO character device, behind the Intel IOMMU.
+ * through its VFIO character device, behind the Intel IOMMU or an SMMUv3.
  */
+#include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 
 #include "vfio.h"
 
 /* edu knows 28 address bits. */
 #define IOVA 0x400000UL
-#define MSI_FIRST 0xfee00000UL
-#define MSI_LAST 0xfeefffffUL
 
 FIXTURE(vfio_pci)
 {
@@ -221,6 +221,44 @@ TEST_F(vfio_pci, read_only_is_not_written)
 	EDU_WRITE(IOVA + T_PAGE);
 	fill(self->buf, 4);
 	EXPECT_EQ(0, memcmp(self->buf, self->buf + T_PAGE, EDU_CHUNK));
+}
+
+static void expect_msi(struct __test_metadata *_metadata, struct edu *edu,
+		       int irq)
+{
+	struct pollfd p = { .fd = irq, .events = POLLIN };
+	uint64_t count;
+
+	edu_set(edu, EDU_IRQ_RAISE, 1);
+	EXPECT_EQ(1, poll(&p, 1, 20000));
+	if (p.revents)
+		EXPECT_EQ(sizeof(count), read(irq, &count, sizeof(count)));
+	edu_set(edu, EDU_IRQ_ACK, 1);
+}
+
+/*
+ * An interrupt is a write of the device. Where the IOMMU translates it (Arm), it
+ * arrives only if the page it goes to is in every page table the device is moved to.
+ */
+TEST_F(vfio_pci, msi)
+{
+	int irq = eventfd(0, EFD_CLOEXEC);
+	uint32_t other, manual;
+
+	ASSERT_LE(0, irq);
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	ASSERT_EQ(0, vfio_msi(self->edu.dev, irq));
+	expect_msi(_metadata, &self->edu, irq);
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &other));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, other, NULL));
+	expect_msi(_metadata, &self->edu, irq);
+	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->id, other, 0, &manual));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, manual, NULL));
+	expect_msi(_metadata, &self->edu, irq);
+	ASSERT_EQ(0, vfio_detach(self->edu.dev));
+	ASSERT_EQ(0, vfio_attach(self->edu.dev, self->ioas, NULL));
+	expect_msi(_metadata, &self->edu, irq);
+	close(irq);
 }
 
 TEST_F(vfio_pci, detached_is_blocked)
