@@ -12,8 +12,9 @@
 . "$(dirname "$0")/lib.sh"
 
 if [ "$1" = --make-args ]; then
-	echo "$(arch_args "${2:-}") LOCALVERSION= KBUILD_BUILD_USER=iommufd KBUILD_BUILD_HOST=overlay" \
-	     "KBUILD_BUILD_TIMESTAMP=@1767225600 KBUILD_BUILD_VERSION=1"
+	echo "$(arch_args "${2:-}") LOCALVERSION= KBUILD_BUILD_USER=iommufd" \
+	     "KBUILD_BUILD_HOST=overlay KBUILD_BUILD_TIMESTAMP=@1767225600" \
+	     "KBUILD_BUILD_VERSION=1"
 	exit 0
 fi
 
