@@ -148,14 +148,15 @@ check_modules()
 		done'
 }
 
-# For Arm, cross-compiled: this driver, and whoever links to it there. That all
-# names meet the linker would tell; here the object files do.
+# For Arm, cross-compiled: this driver, whoever links to it there, and the
+# selftests. That all names meet the linker would tell; here the object files do.
 check_arm64()
 {
 	local rc=0 build=$stage/build-arm64 missing
 
 	"$HERE/deps.sh" arm64 || return 1
 	(take_lock; warnings_of arm64 && compile_users) || rc=1
+	"$HERE/user.sh" selftests arm64 > /dev/null || rc=1
 	missing=$(unmet "$build"/drivers/{iommu,vfio}/built-in.a)
 	[ -z "$missing" ] || { echo "nobody has: $missing"; rc=1; }
 	return $rc

@@ -1,27 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# user.sh selftests|demo|bench|clients: build the static programs that run in the
-# VM against the headers of the staged tree; print the folder they are in.
+# user.sh selftests|demo|bench|clients [arm64]: build the static programs that run
+# in the VM against the headers of the staged tree; print the folder they are in.
 # Selftests are built in the stage, where the kselftest headers are; 'emit_tests'
 # of their Makefile says which programs there are.
 
 . "$(dirname "$0")/lib.sh"
 
 what=$1
+arch=${2:-}
 take_lock
 stage=$("$HERE/stage.sh")
-build=$stage/build-user
+suffix=${arch:+-$arch}
+build=$stage/build-user$suffix
+out=$CACHE/user/$what$suffix
 hdr=$build/usr/include
-out=$CACHE/user/$what
 mkdir -p "$build" "$out"
 
 key=$(hash_of "$TOP/include/uapi" "$HERE/user.sh")
 if [ ! -d "$hdr/linux" ] || [ -n "${KDIR:-}" ] ||
    [ "$(cat "$build/headers.key" 2> /dev/null)" != "$key" ]; then
 	# shellcheck disable=SC2046
-	run_logged headers "installing the kernel headers for user programs" \
-		make -C "$stage" O=build-user $("$HERE/configure.sh" --make-args) \
+	run_logged "headers$suffix" "installing the kernel headers for user programs" \
+		make -C "$stage" O="build-user$suffix" $("$HERE/configure.sh" --make-args "$arch") \
 		-j"$JOBS" --no-print-directory headers
 	echo "$key" > "$build/headers.key"
 fi
@@ -47,6 +49,7 @@ demo|bench|clients)
 	die "user.sh: selftests, demo, bench or clients"
 	;;
 esac
+[ -z "$arch" ] || args+=("CC=$(cross_of "$arch")gcc")
 [ -e "$dir/Makefile" ] || die "$dir has no Makefile"
 
 inputs="$headers $dir $(hash_of "$dir" "$HERE/user.sh")"
@@ -56,7 +59,7 @@ if [ "$(cat "$out/.inputs" 2> /dev/null)" != "$inputs" ]; then
 		mkdir -p "$out"
 	fi
 	echo "$headers $dir" > "$out/.headers"
-	run_logged "$what" "building $what" \
+	run_logged "$what$suffix" "building $what$suffix" \
 		make -C "$dir" --no-print-directory -j"$JOBS" "${args[@]}"
 	if [ "$what" = selftests ]; then
 		make -s -C "$dir" --no-print-directory "${args[@]}" emit_tests |

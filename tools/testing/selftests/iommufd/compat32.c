@@ -31,6 +31,15 @@ static long call32(long nr, unsigned long a, unsigned long b, unsigned long c)
 	return (int)rc;
 }
 
+/* Memory that a 32-bit program can name */
+static void *alloc32(size_t length)
+{
+	void *va = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	return va == MAP_FAILED ? NULL : va;
+}
+
 static const char *cannot(void)
 {
 	return access("/proc/sys/abi/vsyscall32", F_OK) ?
@@ -41,9 +50,14 @@ static const char *cannot(void)
 #define NR32_IOCTL 0
 #define NR32_OPEN 0
 
-static long call32(long nr, unsigned long a, unsigned long b, unsigned long c)
+static long call32(long nr __maybe_unused, ...)
 {
 	return -EOPNOTSUPP;
+}
+
+static void *alloc32(size_t length __maybe_unused)
+{
+	return NULL;
 }
 
 static const char *cannot(void)
@@ -51,15 +65,6 @@ static const char *cannot(void)
 	return "for x86-64 only";
 }
 #endif
-
-/* Memory that a 32-bit program can name */
-static void *alloc32(size_t length)
-{
-	void *va = mmap(NULL, length, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-
-	return va == MAP_FAILED ? NULL : va;
-}
 
 FIXTURE(compat32)
 {
