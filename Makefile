@@ -50,7 +50,7 @@ ctl:
 	@$(B)/ctl.sh
 
 kernel:
-	@$(B)/deps.sh kernel $(filter arm64,$(CONFIG))
+	@$(B)/deps.sh kernel
 	@$(B)/kernel.sh $(or $(CONFIG),fast debug)
 
 driver:
