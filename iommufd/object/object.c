@@ -372,10 +372,13 @@ bool iofd_objects_empty(struct iofd_objects *objects)
 	return xa_empty(&objects->xa);
 }
 
-/* How many IDs are taken, with or without an object. */
+/*
+ * How many IDs are taken, with or without an object.  0 is none: the xarray may
+ * keep an entry there that says so.
+ */
 static unsigned long count_ids(struct iofd_objects *objects)
 {
-	XA_STATE(xas, &objects->xa, 0);
+	XA_STATE(xas, &objects->xa, 1);
 	unsigned long n = 0;
 	void *entry;
 
