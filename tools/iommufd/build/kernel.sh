@@ -14,7 +14,8 @@ inputs=$(hash_of "$TOP/iommufd" "$TOP/Makefile" "$TOP/Kconfig" "$TOP/include" \
 stage=
 
 for config in "$@"; do
-	[ "$config" != arm64 ] || die "there is no kernel for arm64, only make driver and make check"
+	[ "$config" != arm64 ] ||
+		die "there is no kernel for arm64, only make driver and make check"
 	out=$CACHE/out/$config
 	key="$src $inputs $(gcc -dumpfullversion)"
 	# A tree given with KDIR may have changed anywhere: always ask make.

@@ -608,6 +608,10 @@ static int garbage(struct worker *w)
 		return 0;
 	for (i = 0; i < 32; i++)
 		words[i] = chance(w, 5) ? t_random(&w->seed) : rnd(w, 32);
+	/* Where the kernel may write for us there must be nothing of ours. */
+	for (i = 0; i < 32; i += 2)
+		if (!words[i + 1])
+			words[i] = rnd(w, 32);
 	words[0] = rnd(w, 128);
 	t_call(w->ctx->fd, _IO(IOMMUFD_TYPE, nr), words);
 	return 0;
@@ -780,6 +784,20 @@ static void quiet_faults(void)
 			ksft_print_msg("%s can't be written\n", path);
 		close(fd);
 	}
+}
+
+/*
+ * The kernel writes to a thread's restartable sequence area whenever it has moved
+ * the thread, and ends it with SIGSEGV if it can't: for example because the
+ * page is shared since a fork and the copy is the allocation that shall fail.
+ * So there must be no such area, which libc wants to know before it starts.
+ */
+static void __attribute__((constructor)) without_rseq(int argc, char **argv)
+{
+	if (!argc || getenv("GLIBC_TUNABLES"))
+		return;
+	setenv("GLIBC_TUNABLES", "glibc.pthread.rseq=0", 1);
+	execv("/proc/self/exe", argv);
 }
 
 TEST(everything_at_once)
