@@ -132,33 +132,25 @@ static int check_blocked(struct mock_domain *mock, unsigned long iova,
 	return 0;
 }
 
-/* IOMMU_TEST_OP_MD_CHECK_MAP, IOMMU_TEST_OP_X_MD_CHECK_BLOCKED */
-static int check_map_ioctl(struct iofd_ucmd *ucmd)
+/* What the three ops want to know of a page table */
+static int check_domain(struct mock_domain *mock,
+			const struct iommu_test_cmd *cmd)
 {
-	struct iofd_objects *objects = &ucmd->ctx->objects;
-	struct iommu_test_cmd *cmd = ucmd->cmd;
-	struct iommufd_object *obj;
-	struct mock_domain *mock;
-	int rc;
-
-	obj = iofd_object_borrow(objects, cmd->id, IOMMUFD_OBJ_HWPT_PAGING);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	mock = mock_domain_of(iofd_hwpt_of(obj)->domain);
-	if (!mock)
-		rc = -EINVAL;
-	else if (cmd->op == IOMMU_TEST_OP_X_MD_CHECK_BLOCKED)
-		rc = check_blocked(mock, cmd->check_map.iova,
-				   cmd->check_map.length);
-	else
-		rc = check_map(mock, cmd->check_map.iova, cmd->check_map.length,
-			       cmd->check_map.uptr);
-	iofd_object_return(objects, obj);
-	return rc;
+	switch (cmd->op) {
+	case IOMMU_TEST_OP_X_MD_CHECK_BLOCKED:
+		return check_blocked(mock, cmd->check_map.iova,
+				     cmd->check_map.length);
+	case IOMMU_TEST_OP_X_MD_CHECK_PHYS:
+		return mock_domain_translate(mock, cmd->check_phys.iova) ==
+		       cmd->check_phys.phys ? 0 : -EIO;
+	default:
+		return check_map(mock, cmd->check_map.iova,
+				 cmd->check_map.length, cmd->check_map.uptr);
+	}
 }
 
-/* IOMMU_TEST_OP_X_MD_CHECK_PHYS */
-static int check_phys_ioctl(struct iofd_ucmd *ucmd)
+/* IOMMU_TEST_OP_MD_CHECK_MAP, _X_MD_CHECK_BLOCKED and _X_MD_CHECK_PHYS */
+static int check_domain_ioctl(struct iofd_ucmd *ucmd)
 {
 	struct iofd_objects *objects = &ucmd->ctx->objects;
 	struct iommu_test_cmd *cmd = ucmd->cmd;
@@ -170,13 +162,7 @@ static int check_phys_ioctl(struct iofd_ucmd *ucmd)
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	mock = mock_domain_of(iofd_hwpt_of(obj)->domain);
-	if (!mock)
-		rc = -EINVAL;
-	else if (mock_domain_translate(mock, cmd->check_phys.iova) !=
-		 cmd->check_phys.phys)
-		rc = -EIO;
-	else
-		rc = 0;
+	rc = mock ? check_domain(mock, cmd) : -EINVAL;
 	iofd_object_return(objects, obj);
 	return rc;
 }
@@ -248,7 +234,8 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 		return mock_device_replace_ioctl(ucmd);
 	case IOMMU_TEST_OP_MD_CHECK_MAP:
 	case IOMMU_TEST_OP_X_MD_CHECK_BLOCKED:
-		return check_map_ioctl(ucmd);
+	case IOMMU_TEST_OP_X_MD_CHECK_PHYS:
+		return check_domain_ioctl(ucmd);
 	case IOMMU_TEST_OP_MD_CHECK_REFS:
 		return check_refs_ioctl(ucmd);
 	case IOMMU_TEST_OP_CREATE_ACCESS:
@@ -286,8 +273,6 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 		return mock_device_pasid_check_ioctl(ucmd);
 	case IOMMU_TEST_OP_X_DEVICE_MSI:
 		return mock_msi_ioctl(ucmd);
-	case IOMMU_TEST_OP_X_MD_CHECK_PHYS:
-		return check_phys_ioctl(ucmd);
 	case IOMMU_TEST_OP_DMABUF_GET:
 		return mock_dmabuf_get_ioctl(ucmd);
 	case IOMMU_TEST_OP_DMABUF_REVOKE:

@@ -48,22 +48,6 @@ FIXTURE_TEARDOWN(attach_nested)
 	close(self->fd);
 }
 
-static int attach(int fd, uint32_t stdev, uint32_t pasid, uint32_t pt)
-{
-	uint32_t used = pt;
-
-	return t_pasid_attach(fd, stdev, pasid, &used) ?:
-	       (used == pt ? 0 : EBADE);
-}
-
-static int replace(int fd, uint32_t stdev, uint32_t pasid, uint32_t pt)
-{
-	uint32_t used = pt;
-
-	return t_pasid_replace(fd, stdev, pasid, &used) ?:
-	       (used == pt ? 0 : EBADE);
-}
-
 TEST_F(attach_nested, attach_detach)
 {
 	uint32_t stdev, hwpt;
@@ -78,7 +62,7 @@ TEST_F(attach_nested, attach_detach)
 	/* Its reserved regions are in the parent's address space. */
 	EXPECT_EQ(EINVAL, t_usable(fd, self->a, MOCK_MSI_START));
 	EXPECT_EQ(EBUSY, t_destroy(fd, self->plain));
-	EXPECT_EQ(EBUSY, attach(fd, stdev, 0, self->plain));
+	EXPECT_EQ(EBUSY, t_pasid_to(fd, stdev, 0, self->plain));
 	ASSERT_EQ(0, t_pasid_detach(fd, stdev, 0));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, 0, 0));
 	EXPECT_EQ(0, t_destroy(fd, self->plain));
@@ -137,14 +121,14 @@ TEST_F(attach_nested, pasid)
 	int fd = self->fd;
 
 	ASSERT_EQ(0, t_mock_replace(fd, stdev, self->first, NULL));
-	EXPECT_EQ(EINVAL, attach(fd, stdev, PASID, self->plain));
-	ASSERT_EQ(0, attach(fd, stdev, PASID, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_to(fd, stdev, PASID, self->plain));
+	ASSERT_EQ(0, t_pasid_to(fd, stdev, PASID, self->second));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, PASID, self->second));
 	EXPECT_EQ(EBUSY, t_destroy(fd, self->second));
 	EXPECT_EQ(EINVAL, t_mock_replace(fd, stdev, self->plain, NULL));
-	EXPECT_EQ(EINVAL, replace(fd, stdev, PASID, self->plain));
-	ASSERT_EQ(0, replace(fd, stdev, PASID, self->parent));
-	ASSERT_EQ(0, replace(fd, stdev, PASID, self->other));
+	EXPECT_EQ(EINVAL, t_pasid_move(fd, stdev, PASID, self->plain));
+	ASSERT_EQ(0, t_pasid_move(fd, stdev, PASID, self->parent));
+	ASSERT_EQ(0, t_pasid_move(fd, stdev, PASID, self->other));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, PASID, self->other));
 	EXPECT_EQ(0, t_destroy(fd, self->second));
 	/* A PASID reserves nothing. */
@@ -154,7 +138,7 @@ TEST_F(attach_nested, pasid)
 	EXPECT_EQ(0, t_destroy(fd, self->other));
 	/* Not while it is attached without PASID */
 	ASSERT_EQ(0, t_mock_replace(fd, stdev, self->plain, NULL));
-	EXPECT_EQ(EINVAL, attach(fd, stdev, PASID, self->first));
+	EXPECT_EQ(EINVAL, t_pasid_to(fd, stdev, PASID, self->first));
 }
 
 TEST_F(attach_nested, replace_fails_late)
@@ -163,12 +147,12 @@ TEST_F(attach_nested, replace_fails_late)
 	int fd = self->fd;
 
 	ASSERT_EQ(0, t_mock_replace(fd, stdev, self->first, NULL));
-	ASSERT_EQ(0, attach(fd, stdev, TRAP, self->second));
-	ASSERT_EQ(ENOMEM, replace(fd, stdev, TRAP, self->other));
+	ASSERT_EQ(0, t_pasid_to(fd, stdev, TRAP, self->second));
+	ASSERT_EQ(ENOMEM, t_pasid_move(fd, stdev, TRAP, self->other));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, TRAP, self->second));
 	EXPECT_EQ(EBUSY, t_destroy(fd, self->second));
 	EXPECT_EQ(0, t_destroy(fd, self->other));
-	ASSERT_EQ(0, replace(fd, stdev, TRAP, self->first));
+	ASSERT_EQ(0, t_pasid_move(fd, stdev, TRAP, self->first));
 	EXPECT_EQ(0, t_destroy(fd, self->second));
 }
 
@@ -193,8 +177,8 @@ TEST_F(attach_nested, sw_msi)
 TEST_F(attach_nested, close_while_attached)
 {
 	ASSERT_EQ(0, t_mock_replace(self->fd, self->stdev, self->first, NULL));
-	ASSERT_EQ(0, attach(self->fd, self->stdev, PASID, self->second));
-	ASSERT_EQ(0, attach(self->fd, self->stdev, PASID + 1, self->other));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev, PASID, self->second));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev, PASID + 1, self->other));
 }
 
 TEST_HARNESS_MAIN

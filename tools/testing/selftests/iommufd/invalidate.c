@@ -46,31 +46,13 @@ FIXTURE_TEARDOWN(invalidate)
 	close(self->fd);
 }
 
-/* Of @num is told how many were carried out, whatever the answer. */
-static int say(int fd, uint32_t id, uint32_t type, const void *requests,
-	       uint32_t len, uint32_t *num)
-{
-	struct iommu_hwpt_invalidate cmd = {
-		.size = sizeof(cmd),
-		.hwpt_id = id,
-		.data_uptr = (uintptr_t)requests,
-		.data_type = type,
-		.entry_len = len,
-		.entry_num = *num,
-	};
-	int err = t_call(fd, IOMMU_HWPT_INVALIDATE, &cmd);
-
-	*num = cmd.entry_num;
-	return err;
-}
-
 /* The answer is @err, and @done requests were carried out. */
 #define EXPECT_SAYS(err, done, id, type, requests, len, num)             \
 	do {                                                             \
 		uint32_t num_ = num;                                     \
 									 \
-		EXPECT_EQ(err, say(self->fd, id, type, requests, len,    \
-				   &num_));                              \
+		EXPECT_EQ(err, t_invalidate(self->fd, id, type,          \
+					    requests, len, &num_));      \
 		EXPECT_EQ(done, num_);                                   \
 	} while (0)
 
@@ -435,9 +417,9 @@ static void *request_all(void *arg)
 
 	while (!t_stopped(job)) {
 		num = ARRAY_SIZE(requests);
-		err = say(job->fd,
-			  __atomic_load_n(&race_hwpt, __ATOMIC_RELAXED), TYPE,
-			  requests, sizeof(*requests), &num);
+		err = t_invalidate(job->fd,
+				   __atomic_load_n(&race_hwpt, __ATOMIC_RELAXED), TYPE,
+				   requests, sizeof(*requests), &num);
 		/* Another object may have got the number: EINVAL. */
 		if (t_expected(job, "invalidate", err) &&
 		    num != (err ? 0 : ARRAY_SIZE(requests)))

@@ -59,27 +59,10 @@ FIXTURE_TEARDOWN(pasid)
 	close(fd);
 }
 
-/* The wrappers take and give the page table through a pointer. */
-static int attach(int fd, uint32_t stdev, uint32_t pasid, uint32_t pt)
-{
-	uint32_t used = pt;
-
-	return t_pasid_attach(fd, stdev, pasid, &used) ?:
-	       (used == pt ? 0 : EBADE);
-}
-
-static int replace(int fd, uint32_t stdev, uint32_t pasid, uint32_t pt)
-{
-	uint32_t used = pt;
-
-	return t_pasid_replace(fd, stdev, pasid, &used) ?:
-	       (used == pt ? 0 : EBADE);
-}
-
 TEST_F(pasid, attach_detach)
 {
 	ASSERT_EQ(0, t_pasid_check(self->fd, self->stdev, PASID, 0));
-	ASSERT_EQ(0, attach(self->fd, self->stdev, PASID, self->second));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev, PASID, self->second));
 	EXPECT_EQ(0, t_pasid_check(self->fd, self->stdev, PASID,
 				   self->second));
 	/* That and nothing else */
@@ -113,14 +96,14 @@ TEST_F(pasid, objects)
 	EXPECT_EQ(EINVAL, t_pasid_check(self->fd, self->stdev, PASID,
 					self->a));
 
-	EXPECT_EQ(ENOENT, attach(self->fd, self->stdev, PASID, 0));
-	EXPECT_EQ(ENOENT, attach(self->fd, self->stdev, PASID, UINT32_MAX));
-	EXPECT_EQ(EINVAL, attach(self->fd, self->stdev, PASID, self->idev));
-	EXPECT_EQ(EINVAL, attach(self->fd, self->stdev, PASID, self->stdev));
+	EXPECT_EQ(ENOENT, t_pasid_to(self->fd, self->stdev, PASID, 0));
+	EXPECT_EQ(ENOENT, t_pasid_to(self->fd, self->stdev, PASID, UINT32_MAX));
+	EXPECT_EQ(EINVAL, t_pasid_to(self->fd, self->stdev, PASID, self->idev));
+	EXPECT_EQ(EINVAL, t_pasid_to(self->fd, self->stdev, PASID, self->stdev));
 	EXPECT_EQ(0, t_pasid_check(self->fd, self->stdev, PASID, 0));
-	ASSERT_EQ(0, attach(self->fd, self->stdev, PASID, self->second));
-	EXPECT_EQ(ENOENT, replace(self->fd, self->stdev, PASID, 0));
-	EXPECT_EQ(EINVAL, replace(self->fd, self->stdev, PASID, self->idev));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev, PASID, self->second));
+	EXPECT_EQ(ENOENT, t_pasid_move(self->fd, self->stdev, PASID, 0));
+	EXPECT_EQ(EINVAL, t_pasid_move(self->fd, self->stdev, PASID, self->idev));
 	EXPECT_EQ(0, t_pasid_check(self->fd, self->stdev, PASID,
 				   self->second));
 }
@@ -130,10 +113,10 @@ TEST_F(pasid, no_address_space)
 {
 	uint32_t id;
 
-	EXPECT_EQ(EINVAL, attach(self->fd, self->stdev, PASID, self->a));
-	EXPECT_EQ(EINVAL, attach(self->fd, self->stdev, PASID, self->b));
-	ASSERT_EQ(0, attach(self->fd, self->stdev, PASID, self->second));
-	EXPECT_EQ(EINVAL, replace(self->fd, self->stdev, PASID, self->b));
+	EXPECT_EQ(EINVAL, t_pasid_to(self->fd, self->stdev, PASID, self->a));
+	EXPECT_EQ(EINVAL, t_pasid_to(self->fd, self->stdev, PASID, self->b));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev, PASID, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_move(self->fd, self->stdev, PASID, self->b));
 	EXPECT_EQ(0, t_pasid_check(self->fd, self->stdev, PASID,
 				   self->second));
 	/* Nothing was made for the tries; the lowest free ID is the proof. */
@@ -147,9 +130,9 @@ TEST_F(pasid, compatible)
 	int fd = self->fd;
 
 	/* Not made for PASIDs */
-	EXPECT_EQ(EINVAL, attach(fd, stdev, PASID, self->plain));
-	ASSERT_EQ(0, attach(fd, stdev, PASID, self->second));
-	EXPECT_EQ(EINVAL, replace(fd, stdev, PASID, self->plain));
+	EXPECT_EQ(EINVAL, t_pasid_to(fd, stdev, PASID, self->plain));
+	ASSERT_EQ(0, t_pasid_to(fd, stdev, PASID, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_move(fd, stdev, PASID, self->plain));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, PASID, self->second));
 
 	/* While a PASID is attached the rest has to be made for it too. */
@@ -162,26 +145,26 @@ TEST_F(pasid, compatible)
 	ASSERT_EQ(0, t_mock_replace(fd, stdev, self->plain, NULL));
 
 	/* And the other way round */
-	EXPECT_EQ(EINVAL, attach(fd, stdev, PASID, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_to(fd, stdev, PASID, self->second));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, PASID, 0));
 	ASSERT_EQ(0, t_mock_replace(fd, stdev, self->b, NULL));
-	EXPECT_EQ(EINVAL, attach(fd, stdev, PASID, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_to(fd, stdev, PASID, self->second));
 	/* Where nothing is attached without PASID there is nothing to suit. */
 	ASSERT_EQ(0, t_pasid_detach(fd, stdev, 0));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, 0, 0));
-	ASSERT_EQ(0, attach(fd, stdev, PASID, self->second));
-	EXPECT_EQ(EINVAL, attach(fd, stdev, 0, self->plain));
-	EXPECT_EQ(EINVAL, attach(fd, stdev, 0, self->b));
-	EXPECT_EQ(0, attach(fd, stdev, 0, self->first));
+	ASSERT_EQ(0, t_pasid_to(fd, stdev, PASID, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_to(fd, stdev, 0, self->plain));
+	EXPECT_EQ(EINVAL, t_pasid_to(fd, stdev, 0, self->b));
+	EXPECT_EQ(0, t_pasid_to(fd, stdev, 0, self->first));
 }
 
 TEST_F(pasid, width)
 {
-	EXPECT_EQ(EINVAL, attach(self->fd, self->stdev, PASIDS, self->second));
-	EXPECT_EQ(EINVAL, attach(self->fd, self->stdev, UINT32_MAX,
-				 self->second));
+	EXPECT_EQ(EINVAL, t_pasid_to(self->fd, self->stdev, PASIDS, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_to(self->fd, self->stdev, UINT32_MAX,
+				     self->second));
 	EXPECT_EQ(0, t_destroy(self->fd, self->second));
-	ASSERT_EQ(0, attach(self->fd, self->stdev, PASIDS - 1, self->other));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev, PASIDS - 1, self->other));
 	EXPECT_EQ(0, t_pasid_check(self->fd, self->stdev, PASIDS - 1,
 				   self->other));
 }
@@ -192,22 +175,22 @@ TEST_F(pasid, device_without)
 	uint32_t stdev;
 
 	ASSERT_EQ(0, t_mock(self->fd, self->first, &stdev, NULL, NULL));
-	EXPECT_EQ(EINVAL, attach(self->fd, stdev, 1, self->second));
-	EXPECT_EQ(EINVAL, attach(self->fd, stdev, PASID, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_to(self->fd, stdev, 1, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_to(self->fd, stdev, PASID, self->second));
 	EXPECT_EQ(0, t_pasid_check(self->fd, stdev, PASID, 0));
 	EXPECT_EQ(0, t_destroy(self->fd, self->second));
 }
 
 TEST_F(pasid, already_attached)
 {
-	ASSERT_EQ(0, attach(self->fd, self->stdev, PASID, self->second));
-	EXPECT_EQ(EBUSY, attach(self->fd, self->stdev, PASID, self->second));
-	EXPECT_EQ(EBUSY, attach(self->fd, self->stdev, PASID, self->first));
-	EXPECT_EQ(EBUSY, attach(self->fd, self->stdev, 0, self->first));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev, PASID, self->second));
+	EXPECT_EQ(EBUSY, t_pasid_to(self->fd, self->stdev, PASID, self->second));
+	EXPECT_EQ(EBUSY, t_pasid_to(self->fd, self->stdev, PASID, self->first));
+	EXPECT_EQ(EBUSY, t_pasid_to(self->fd, self->stdev, 0, self->first));
 	EXPECT_EQ(0, t_pasid_check(self->fd, self->stdev, PASID,
 				   self->second));
 	/* Others are free. */
-	EXPECT_EQ(0, attach(self->fd, self->stdev, PASID + 1, self->second));
+	EXPECT_EQ(0, t_pasid_to(self->fd, self->stdev, PASID + 1, self->second));
 	EXPECT_EQ(0, t_pasid_detach(self->fd, self->stdev, PASID));
 	EXPECT_EQ(EBUSY, t_destroy(self->fd, self->second));
 	EXPECT_EQ(0, t_pasid_detach(self->fd, self->stdev, PASID + 1));
@@ -219,18 +202,18 @@ TEST_F(pasid, replace)
 	uint32_t stdev = self->stdev;
 	int fd = self->fd;
 
-	EXPECT_EQ(EINVAL, replace(fd, stdev, PASID, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_move(fd, stdev, PASID, self->second));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, PASID, 0));
-	ASSERT_EQ(0, attach(fd, stdev, PASID, self->second));
-	ASSERT_EQ(0, replace(fd, stdev, PASID, self->second));
+	ASSERT_EQ(0, t_pasid_to(fd, stdev, PASID, self->second));
+	ASSERT_EQ(0, t_pasid_move(fd, stdev, PASID, self->second));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, PASID, self->second));
 	/* To another address space and back */
-	ASSERT_EQ(0, replace(fd, stdev, PASID, self->other));
+	ASSERT_EQ(0, t_pasid_move(fd, stdev, PASID, self->other));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, PASID, self->other));
 	EXPECT_EQ(EBUSY, t_destroy(fd, self->other));
 	EXPECT_EQ(0, t_destroy(fd, self->second));
 	/* The page table that is attached without PASID, too */
-	ASSERT_EQ(0, replace(fd, stdev, PASID, self->first));
+	ASSERT_EQ(0, t_pasid_move(fd, stdev, PASID, self->first));
 	EXPECT_EQ(0, t_destroy(fd, self->other));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, PASID, self->first));
 	EXPECT_EQ(0, t_pasid_check(fd, stdev, 0, self->first));
@@ -246,17 +229,17 @@ TEST_F(pasid, replace_fails_late)
 	int i, fd = self->fd;
 
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, attach(fd, stdev, TRAP, self->second));
-		ASSERT_EQ(ENOMEM, replace(fd, stdev, TRAP, self->other));
+		ASSERT_EQ(0, t_pasid_to(fd, stdev, TRAP, self->second));
+		ASSERT_EQ(ENOMEM, t_pasid_move(fd, stdev, TRAP, self->other));
 		EXPECT_EQ(0, t_pasid_check(fd, stdev, TRAP, self->second));
 		EXPECT_EQ(EBUSY, t_destroy(fd, self->second));
 		EXPECT_EQ(0, t_check_map(fd, self->second, T_BASE, LENGTH,
 					 self->buf));
-		ASSERT_EQ(0, replace(fd, stdev, TRAP, self->other));
+		ASSERT_EQ(0, t_pasid_move(fd, stdev, TRAP, self->other));
 		EXPECT_EQ(0, t_pasid_check(fd, stdev, TRAP, self->other));
 		/* By another one, but the same has nothing to fail. */
-		ASSERT_EQ(ENOMEM, replace(fd, stdev, TRAP, self->second));
-		ASSERT_EQ(0, replace(fd, stdev, TRAP, self->other));
+		ASSERT_EQ(ENOMEM, t_pasid_move(fd, stdev, TRAP, self->second));
+		ASSERT_EQ(0, t_pasid_move(fd, stdev, TRAP, self->other));
 		ASSERT_EQ(0, t_pasid_detach(fd, stdev, TRAP));
 		EXPECT_EQ(0, t_pasid_check(fd, stdev, TRAP, 0));
 	}
@@ -277,7 +260,7 @@ TEST_F(pasid, no_reserved_regions)
 				  &idev));
 	ASSERT_EQ(EINVAL, t_map_at(fd, self->a, self->buf, T_PAGE,
 				   MOCK_MSI_START));
-	ASSERT_EQ(0, attach(fd, stdev, PASID, self->other));
+	ASSERT_EQ(0, t_pasid_to(fd, stdev, PASID, self->other));
 	EXPECT_EQ(0, t_map_at(fd, self->b, self->buf, T_PAGE, MOCK_MSI_START));
 	/* So it cannot be attached there without. */
 	pt = self->other;
@@ -305,11 +288,11 @@ TEST_F(pasid, many)
 	uint32_t i;
 
 	for (i = 1; i <= 64; i++)
-		ASSERT_EQ(0, attach(self->fd, self->stdev, i * 9999,
-				    i % 2 ? self->second : self->other));
+		ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev, i * 9999,
+					i % 2 ? self->second : self->other));
 	for (i = 1; i <= 64; i++)
-		ASSERT_EQ(0, replace(self->fd, self->stdev, i * 9999,
-				     self->first));
+		ASSERT_EQ(0, t_pasid_move(self->fd, self->stdev, i * 9999,
+					  self->first));
 	EXPECT_EQ(0, t_destroy(self->fd, self->second));
 	EXPECT_EQ(0, t_destroy(self->fd, self->other));
 	/* Half of them; teardown closes the device with the others attached. */
@@ -321,8 +304,8 @@ TEST_F(pasid, many)
 
 TEST_F(pasid, close_while_attached)
 {
-	ASSERT_EQ(0, attach(self->fd, self->stdev, PASID, self->second));
-	ASSERT_EQ(0, attach(self->fd, self->stdev, PASID + 1, self->other));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev, PASID, self->second));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev, PASID + 1, self->other));
 	EXPECT_EQ(0, t_check_refs(self->fd, self->buf, LENGTH, 1));
 	/* Teardown looks whether everything is gone. */
 }
@@ -343,10 +326,10 @@ static void *attacher(void *arg)
 
 		switch ((r >> 8) % 3) {
 		case 0:
-			err = attach(job->fd, job->ioas, pasid, pt);
+			err = t_pasid_to(job->fd, job->ioas, pasid, pt);
 			break;
 		case 1:
-			err = replace(job->fd, job->ioas, pasid, pt);
+			err = t_pasid_move(job->fd, job->ioas, pasid, pt);
 			break;
 		default:
 			err = t_pasid_detach(job->fd, job->ioas, pasid);
@@ -442,7 +425,7 @@ TEST_F(group, shares_one_attachment)
 				       NULL));
 	EXPECT_EQ(0, t_mock_flags(fd, self->automatic, GROUP, NULL, NULL,
 				  NULL));
-	EXPECT_EQ(EBUSY, attach(fd, self->stdev[1], 0, self->automatic));
+	EXPECT_EQ(EBUSY, t_pasid_to(fd, self->stdev[1], 0, self->automatic));
 	EXPECT_EQ(EBUSY, t_destroy(fd, self->automatic));
 }
 
@@ -490,7 +473,7 @@ TEST_F(group, leaves_one_by_one)
 	/* The group's attachment stays, but the device has no part in it. */
 	EXPECT_EQ(0, t_pasid_check(fd, self->stdev[1], 0, self->automatic));
 	EXPECT_EQ(EINVAL, t_mock_replace(fd, self->stdev[1], self->b, NULL));
-	ASSERT_EQ(0, attach(fd, self->stdev[1], 0, self->automatic));
+	ASSERT_EQ(0, t_pasid_to(fd, self->stdev[1], 0, self->automatic));
 	/* The one that made the attachment; the other has it then. */
 	ASSERT_EQ(0, t_destroy(fd, self->stdev[0]));
 	EXPECT_EQ(0, t_pasid_check(fd, self->stdev[1], 0, self->automatic));
@@ -508,15 +491,15 @@ TEST_F(group, pasids)
 	int fd = self->fd;
 
 	/* What is attached without PASID counts for the whole group. */
-	EXPECT_EQ(EINVAL, attach(fd, self->stdev[1], PASID, self->second));
+	EXPECT_EQ(EINVAL, t_pasid_to(fd, self->stdev[1], PASID, self->second));
 	ASSERT_EQ(0, t_mock_replace(fd, self->stdev[0], self->first, NULL));
-	ASSERT_EQ(0, attach(fd, self->stdev[1], PASID, self->second));
+	ASSERT_EQ(0, t_pasid_to(fd, self->stdev[1], PASID, self->second));
 	EXPECT_EQ(EINVAL, t_mock_replace(fd, self->stdev[0], self->a, NULL));
 	/* The PASID is the group's: the same or none. */
-	EXPECT_EQ(EINVAL, attach(fd, self->stdev[0], PASID, self->other));
-	EXPECT_EQ(EINVAL, replace(fd, self->stdev[0], PASID, self->other));
-	ASSERT_EQ(0, attach(fd, self->stdev[0], PASID, self->second));
-	ASSERT_EQ(0, replace(fd, self->stdev[0], PASID, self->other));
+	EXPECT_EQ(EINVAL, t_pasid_to(fd, self->stdev[0], PASID, self->other));
+	EXPECT_EQ(EINVAL, t_pasid_move(fd, self->stdev[0], PASID, self->other));
+	ASSERT_EQ(0, t_pasid_to(fd, self->stdev[0], PASID, self->second));
+	ASSERT_EQ(0, t_pasid_move(fd, self->stdev[0], PASID, self->other));
 	EXPECT_EQ(0, t_pasid_check(fd, self->stdev[1], PASID, self->other));
 	EXPECT_EQ(0, t_destroy(fd, self->second));
 	/* The one that made it leaves, the other stays. */
@@ -534,9 +517,9 @@ TEST_F(group, close_while_attached)
 {
 	ASSERT_EQ(0, t_mock_replace(self->fd, self->stdev[1], self->first,
 				    NULL));
-	ASSERT_EQ(0, attach(self->fd, self->stdev[1], PASID, self->second));
-	ASSERT_EQ(0, attach(self->fd, self->stdev[0], PASID, self->second));
-	ASSERT_EQ(0, attach(self->fd, self->stdev[0], PASID + 1, self->other));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev[1], PASID, self->second));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev[0], PASID, self->second));
+	ASSERT_EQ(0, t_pasid_to(self->fd, self->stdev[0], PASID + 1, self->other));
 }
 
 TEST_HARNESS_MAIN

@@ -41,6 +41,25 @@ static inline int t_nested(int fd, uint32_t dev, uint32_t pt, uint32_t flags,
 			   &data, sizeof(data), hwpt);
 }
 
+/* Of @num is told how many were carried out, whatever the answer. */
+static inline int t_invalidate(int fd, uint32_t id, uint32_t type,
+			       const void *requests, uint32_t len,
+			       uint32_t *num)
+{
+	struct iommu_hwpt_invalidate cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = id,
+		.data_uptr = (uintptr_t)requests,
+		.data_type = type,
+		.entry_len = len,
+		.entry_num = *num,
+	};
+	int err = t_call(fd, IOMMU_HWPT_INVALIDATE, &cmd);
+
+	*num = cmd.entry_num;
+	return err;
+}
+
 static inline int t_fault_alloc(int fd, uint32_t *id, int *fault_fd)
 {
 	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
@@ -204,6 +223,25 @@ static inline int t_pasid_replace(int fd, uint32_t stdev, uint32_t pasid,
 	if (!err)
 		*pt = cmd.pasid_replace.pt_id;
 	return err;
+}
+
+/* The same to a page table itself, which has to be the one in use then. */
+static inline int t_pasid_to(int fd, uint32_t stdev, uint32_t pasid,
+			     uint32_t pt)
+{
+	uint32_t used = pt;
+
+	return t_pasid_attach(fd, stdev, pasid, &used) ?:
+	       (used == pt ? 0 : EBADE);
+}
+
+static inline int t_pasid_move(int fd, uint32_t stdev, uint32_t pasid,
+			       uint32_t pt)
+{
+	uint32_t used = pt;
+
+	return t_pasid_replace(fd, stdev, pasid, &used) ?:
+	       (used == pt ? 0 : EBADE);
 }
 
 static inline int t_pasid_detach(int fd, uint32_t stdev, uint32_t pasid)

@@ -56,24 +56,6 @@ FIXTURE_TEARDOWN(viommu_use)
 	close(self->fd);
 }
 
-/* Of @num is told how many were carried out, whatever the answer. */
-static int say(int fd, uint32_t viommu, uint32_t type, const void *requests,
-	       uint32_t len, uint32_t *num)
-{
-	struct iommu_hwpt_invalidate cmd = {
-		.size = sizeof(cmd),
-		.hwpt_id = viommu,
-		.data_uptr = (uintptr_t)requests,
-		.data_type = type,
-		.entry_len = len,
-		.entry_num = *num,
-	};
-	int err = t_call(fd, IOMMU_HWPT_INVALIDATE, &cmd);
-
-	*num = cmd.entry_num;
-	return err;
-}
-
 /* Which words are still full, as bits */
 static unsigned int full(int fd, uint32_t idev)
 {
@@ -102,17 +84,17 @@ TEST_F(viommu_use, one_and_all)
 	REQUEST two[2] = { one, { .vdev_id = 10, .cache_id = 0 } };
 	uint32_t num = 1;
 
-	EXPECT_EQ(0, say(self->fd, self->viommu, TYPE, &one, sizeof(one),
-			 &num));
+	EXPECT_EQ(0, t_invalidate(self->fd, self->viommu, TYPE, &one, sizeof(one),
+				  &num));
 	EXPECT_EQ(1, num);
 	EXPECT_EQ(0xb, full(self->fd, self->idev[0]));
 	num = 2;
-	EXPECT_EQ(0, say(self->fd, self->viommu, TYPE, two, sizeof(one), &num));
+	EXPECT_EQ(0, t_invalidate(self->fd, self->viommu, TYPE, two, sizeof(one), &num));
 	EXPECT_EQ(2, num);
 	EXPECT_EQ(0xa, full(self->fd, self->idev[0]));
 	num = 1;
-	EXPECT_EQ(0, say(self->fd, self->viommu, TYPE, &all, sizeof(all),
-			 &num));
+	EXPECT_EQ(0, t_invalidate(self->fd, self->viommu, TYPE, &all, sizeof(all),
+				  &num));
 	EXPECT_EQ(1, num);
 	EXPECT_EQ(0, full(self->fd, self->idev[0]));
 }
@@ -136,16 +118,16 @@ TEST_F(viommu_use, bad_requests)
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		num = 1;
-		EXPECT_EQ(answers[i], say(self->fd, self->viommu, TYPE, &bad[i],
-					  sizeof(bad[i]), &num))
+		EXPECT_EQ(answers[i], t_invalidate(self->fd, self->viommu, TYPE, &bad[i],
+						   sizeof(bad[i]), &num))
 			TH_LOG("%zu", i);
 		EXPECT_EQ(0, num);
 		/* Those in front of it are carried out, those behind not. */
 		requests[1] = bad[i];
 		requests[2] = (REQUEST) { .vdev_id = 10, .cache_id = 2 };
 		num = 3;
-		EXPECT_EQ(answers[i], say(self->fd, self->viommu, TYPE,
-					  requests, sizeof(REQUEST), &num))
+		EXPECT_EQ(answers[i], t_invalidate(self->fd, self->viommu, TYPE,
+						   requests, sizeof(REQUEST), &num))
 			TH_LOG("%zu", i);
 		EXPECT_EQ(1, num);
 	}
@@ -169,38 +151,38 @@ TEST_F(viommu_use, arrays)
 	ASSERT_NE(NULL, end);
 	/* Is the type known? */
 	num = 0;
-	EXPECT_EQ(0, say(self->fd, self->viommu, TYPE, NULL, 0, &num));
-	EXPECT_EQ(EINVAL, say(self->fd, self->viommu, WRONG_TYPE, NULL, 0,
-			      &num));
+	EXPECT_EQ(0, t_invalidate(self->fd, self->viommu, TYPE, NULL, 0, &num));
+	EXPECT_EQ(EINVAL, t_invalidate(self->fd, self->viommu, WRONG_TYPE, NULL, 0,
+				       &num));
 	EXPECT_EQ(0, num);
 	num = 1;
-	EXPECT_EQ(EINVAL, say(self->fd, self->viommu, WRONG_TYPE, &request,
-			      sizeof(request), &num));
+	EXPECT_EQ(EINVAL, t_invalidate(self->fd, self->viommu, WRONG_TYPE, &request,
+				       sizeof(request), &num));
 	EXPECT_EQ(0, num);
 
 	/* The array is read as a whole before anything is carried out. */
 	num = 2;
-	EXPECT_EQ(E2BIG, say(self->fd, self->viommu, TYPE, longer,
-			     sizeof(longer[0]), &num));
+	EXPECT_EQ(E2BIG, t_invalidate(self->fd, self->viommu, TYPE, longer,
+				      sizeof(longer[0]), &num));
 	EXPECT_EQ(0, num);
 	num = 2;
 	memcpy(end + T_PAGE - sizeof(request), &request, sizeof(request));
-	EXPECT_EQ(EFAULT, say(self->fd, self->viommu, TYPE,
-			      end + T_PAGE - sizeof(request), sizeof(request),
-			      &num));
+	EXPECT_EQ(EFAULT, t_invalidate(self->fd, self->viommu, TYPE,
+				       end + T_PAGE - sizeof(request), sizeof(request),
+				       &num));
 	EXPECT_EQ(0, num);
 	EXPECT_EQ(0xf, full(self->fd, self->idev[0]));
 
 	/* Longer with nothing in it, and shorter */
 	num = 1;
-	EXPECT_EQ(0, say(self->fd, self->viommu, TYPE, longer,
-			 sizeof(longer[0]), &num));
+	EXPECT_EQ(0, t_invalidate(self->fd, self->viommu, TYPE, longer,
+				  sizeof(longer[0]), &num));
 	EXPECT_EQ(1, num);
 	EXPECT_EQ(0xe, full(self->fd, self->idev[0]));
 	num = 1;
 	shorter[0] = ALL;
-	EXPECT_EQ(0, say(self->fd, self->viommu, TYPE, shorter, sizeof(shorter),
-			 &num));
+	EXPECT_EQ(0, t_invalidate(self->fd, self->viommu, TYPE, shorter, sizeof(shorter),
+				  &num));
 	EXPECT_EQ(1, num);
 	EXPECT_EQ(0, full(self->fd, self->idev[0]));
 }
@@ -214,8 +196,8 @@ TEST_F(viommu_use, as_many_as_may_be)
 	for (i = 0; i < ENTRIES_MAX; i++)
 		requests[i].vdev_id = 10;
 	requests[ENTRIES_MAX - 1].cache_id = 3;
-	EXPECT_EQ(0, say(self->fd, self->viommu, TYPE, requests,
-			 sizeof(*requests), &num));
+	EXPECT_EQ(0, t_invalidate(self->fd, self->viommu, TYPE, requests,
+				  sizeof(*requests), &num));
 	EXPECT_EQ(ENTRIES_MAX, num);
 	EXPECT_EQ(0x6, full(self->fd, self->idev[0]));
 	free(requests);
@@ -226,19 +208,19 @@ TEST_F(viommu_use, only_devices_of_its_own)
 	REQUEST request = { .vdev_id = 10, .cache_id = 0 };
 	uint32_t num = 1;
 
-	EXPECT_EQ(EINVAL, say(self->fd, self->other, TYPE, &request,
-			      sizeof(request), &num));
+	EXPECT_EQ(EINVAL, t_invalidate(self->fd, self->other, TYPE, &request,
+				       sizeof(request), &num));
 	EXPECT_EQ(0, num);
 	/* One that is gone is not, */
 	ASSERT_EQ(0, t_destroy(self->fd, self->vdev));
 	num = 1;
-	EXPECT_EQ(EINVAL, say(self->fd, self->viommu, TYPE, &request,
-			      sizeof(request), &num));
+	EXPECT_EQ(EINVAL, t_invalidate(self->fd, self->viommu, TYPE, &request,
+				       sizeof(request), &num));
 	/* and its number is free for another device. */
 	ASSERT_EQ(0, t_vdevice(self->fd, self->other, self->idev[0], 10, NULL));
 	num = 1;
-	EXPECT_EQ(0, say(self->fd, self->other, TYPE, &request,
-			 sizeof(request), &num));
+	EXPECT_EQ(0, t_invalidate(self->fd, self->other, TYPE, &request,
+				  sizeof(request), &num));
 	EXPECT_EQ(0xe, full(self->fd, self->idev[0]));
 }
 
@@ -248,8 +230,8 @@ TEST_F(viommu_use, device_that_is_gone)
 	uint32_t num = 1;
 
 	ASSERT_EQ(0, t_destroy(self->fd, self->stdev[0]));
-	EXPECT_EQ(EINVAL, say(self->fd, self->viommu, TYPE, &request,
-			      sizeof(request), &num));
+	EXPECT_EQ(EINVAL, t_invalidate(self->fd, self->viommu, TYPE, &request,
+				       sizeof(request), &num));
 	EXPECT_EQ(0, num);
 }
 
