@@ -72,3 +72,32 @@ has_suite()
 	# shellcheck disable=SC2046
 	apt-get -c "$APT/apt.conf" $(own_sources) -q update >> "$3" 2>&1
 }
+
+# mirror_with <suite> <log>: print the first mirror that carries it, or end.
+mirror_with()
+{
+	local m
+
+	[ -r "$KEYRING" ] || die "$KEYRING is missing (package debian-archive-keyring)"
+	for m in $(find_mirrors "$2"); do
+		say "looking for Debian $1"
+		if has_suite "$m" "$1" "$2"; then
+			echo "$m"
+			return 0
+		fi
+	done
+	die "no Debian mirror of this machine carries $1 (see $2)"
+}
+
+# mmdebstrap does not read this machine's configuration of apt: tell it of a proxy.
+mmdebstrap_here()
+{
+	local proxy opts=(--aptopt='Acquire::Languages "none"'
+			  --aptopt='Acquire::Retries "3"')
+
+	proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
+	if [ -n "$proxy" ]; then
+		opts+=("--aptopt=Acquire::http::Proxy \"$proxy\"")
+	fi
+	mmdebstrap "${opts[@]}" "$@"
+}

@@ -12,6 +12,7 @@
 #   stage/<version>/build-<config>/   objects of one configuration (O=)
 #   out/<config>/           finished: bzImage, config, key
 #   clients/                the image of make test-clients
+#   qemu/<arch>/            a QEMU newer than this machine's
 #   user/                   user programs and the headers they see
 #   vm/                     initramfs, disk image, logs of the last runs
 #   log/                    full logs of the long steps
