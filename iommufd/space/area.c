@@ -137,19 +137,20 @@ static unsigned long pinnable(const struct iofd_area *area)
 	return iofd_range_length(index) << PAGE_SHIFT;
 }
 
+/* iofd_aspace_sums() reads them without a lock. */
 static void add_sums(struct iofd_aspace *aspace, const struct iofd_area *area)
 {
-	aspace->nareas++;
-	aspace->mapped += iofd_area_length(area);
-	aspace->pinnable += pinnable(area);
+	WRITE_ONCE(aspace->nareas, aspace->nareas + 1);
+	WRITE_ONCE(aspace->mapped, aspace->mapped + iofd_area_length(area));
+	WRITE_ONCE(aspace->pinnable, aspace->pinnable + pinnable(area));
 }
 
 static void subtract_sums(struct iofd_aspace *aspace,
 			  const struct iofd_area *area)
 {
-	aspace->nareas--;
-	aspace->mapped -= iofd_area_length(area);
-	aspace->pinnable -= pinnable(area);
+	WRITE_ONCE(aspace->nareas, aspace->nareas - 1);
+	WRITE_ONCE(aspace->mapped, aspace->mapped - iofd_area_length(area));
+	WRITE_ONCE(aspace->pinnable, aspace->pinnable - pinnable(area));
 }
 
 /* NEW to RESERVED: the IOVA is ours, nothing else yet. */

@@ -162,7 +162,7 @@ int iofd_aspace_join(struct iofd_aspace *aspace, struct iofd_member *member)
 	}
 	iofd_dirty_join(aspace, member);
 	list_add_tail(&member->link, &aspace->domains);
-	aspace->ndomains++;
+	WRITE_ONCE(aspace->ndomains, aspace->ndomains + 1);
 out:
 	up_write(&aspace->domains_rwsem);
 	return rc;
@@ -179,7 +179,7 @@ void iofd_aspace_leave(struct iofd_aspace *aspace, struct iofd_member *member)
 	/* What devices wrote through it, nobody knows any more. */
 	iofd_dirty_lose(aspace);
 	list_del(&member->link);
-	aspace->ndomains--;
+	WRITE_ONCE(aspace->ndomains, aspace->ndomains - 1);
 	unload_all(aspace, member, NULL);
 	restrict_undo(aspace, member);
 	up_write(&aspace->domains_rwsem);

@@ -46,7 +46,7 @@ int iofd_aspace_add_user(struct iofd_aspace *aspace,
 							user->alignment);
 	if (!rc) {
 		list_add_tail(&user->link, &aspace->users);
-		aspace->nusers++;
+		WRITE_ONCE(aspace->nusers, aspace->nusers + 1);
 		/* What it writes no IOMMU sees. */
 		iofd_dirty_lose(aspace);
 	}
@@ -74,7 +74,7 @@ void iofd_aspace_remove_user(struct iofd_aspace *aspace,
 		down_write(&aspace->iova_rwsem);
 	}
 	list_del(&user->link);
-	aspace->nusers--;
+	WRITE_ONCE(aspace->nusers, aspace->nusers - 1);
 	iofd_aspace_update_alignment_locked(aspace);
 	up_write(&aspace->iova_rwsem);
 	up_read(&aspace->domains_rwsem);
@@ -96,7 +96,7 @@ void iofd_aspace_notify(struct iofd_aspace *aspace, struct iofd_range range)
 	down_write(&aspace->iova_rwsem);
 	list_for_each_entry(user, &aspace->users, link) {
 		/* Keeps it in the list while the lock is dropped. */
-		user->running++;
+		WRITE_ONCE(user->running, user->running + 1);
 		up_write(&aspace->iova_rwsem);
 
 		user->unmap(user, range);
