@@ -452,7 +452,10 @@ TEST_F(vfio_pci, huge_memory)
 
 TEST_F(vfio_pci, hw_info)
 {
-	struct iommu_hw_info_vtd info = {};
+	union {
+		struct iommu_hw_info_vtd vtd;
+		struct iommu_hw_info_arm_smmuv3 smmu;
+	} info = {};
 	struct iommu_hw_info cmd = {
 		.size = sizeof(cmd),
 		.dev_id = self->id,
@@ -461,16 +464,26 @@ TEST_F(vfio_pci, hw_info)
 	};
 
 	ASSERT_EQ(0, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
-	if (cmd.out_data_type != IOMMU_HW_INFO_TYPE_INTEL_VTD)
-		SKIP(return, "IOMMU of type %u, not Intel", cmd.out_data_type);
-	EXPECT_EQ(sizeof(info), cmd.data_len);
-	EXPECT_NE(0, info.cap_reg);
-	EXPECT_NE(0, info.ecap_reg);
+	switch (cmd.out_data_type) {
+	case IOMMU_HW_INFO_TYPE_INTEL_VTD:
+		EXPECT_EQ(sizeof(info.vtd), cmd.data_len);
+		EXPECT_NE(0, info.vtd.cap_reg);
+		EXPECT_NE(0, info.vtd.ecap_reg);
+		break;
+	case IOMMU_HW_INFO_TYPE_ARM_SMMUV3:
+		EXPECT_EQ(sizeof(info.smmu), cmd.data_len);
+		/* At least one stage, and sizes of pages and addresses */
+		EXPECT_NE(0, info.smmu.idr[0] & 3);
+		EXPECT_NE(0, info.smmu.idr[5]);
+		break;
+	default:
+		SKIP(return, "IOMMU of type %u", cmd.out_data_type);
+	}
 	EXPECT_EQ(0, cmd.out_max_pasid_log2);
 	EXPECT_TRUE(cmd.out_capabilities & IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED);
 
+	/* What it has answered is now what is asked for. */
 	cmd.flags = IOMMU_HW_INFO_FLAG_INPUT_TYPE;
-	cmd.in_data_type = IOMMU_HW_INFO_TYPE_INTEL_VTD;
 	EXPECT_EQ(0, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
 	cmd.in_data_type = IOMMU_HW_INFO_TYPE_AMD;
 	EXPECT_EQ(EOPNOTSUPP, t_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
