@@ -12,7 +12,7 @@ else
 B := tools/iommufd/build
 VM := tools/iommufd/vm
 
-export KDIR IOMMUFD_CACHE JOBS V TIMEOUT TESTS QEMU KEEP CONFIG
+export KDIR IOMMUFD_CACHE JOBS V TIMEOUT TESTS QEMU QEMU_ARM64 KEEP CONFIG
 export SOAK_SECONDS SOAK_SEED SOAK_THREADS
 
 # make's own -jN is for make; the kernel builds take JOBS.
@@ -29,6 +29,10 @@ demo:
 test:
 	@$(B)/deps.sh kernel vm
 	@$(VM)/test
+
+test-arm64:
+	@$(B)/deps.sh kernel vm arm64 vm-arm64
+	@$(VM)/test arm64
 
 test-clients:
 	@$(B)/deps.sh kernel vm clients
@@ -50,7 +54,7 @@ ctl:
 	@$(B)/ctl.sh
 
 kernel:
-	@$(B)/deps.sh kernel
+	@$(B)/deps.sh kernel $(filter arm64,$(CONFIG))
 	@$(B)/kernel.sh $(or $(CONFIG),fast debug)
 
 driver:
@@ -72,7 +76,7 @@ docs:
 clean:
 	@$(B)/clean.sh
 
-.PHONY: help demo test test-clients vm soak bench ctl kernel driver modules check \
+.PHONY: help demo test test-arm64 test-clients vm soak bench ctl kernel driver modules check \
 	docs clean
 
 endif

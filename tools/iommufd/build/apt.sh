@@ -64,13 +64,16 @@ find_mirrors()
 	[ -z "$mirrors" ] || printf '%s\n' "$mirrors"
 }
 
-# has_suite <mirror> <suite> <log>: does it answer, with a good signature? Later
-# calls of apt-get with $(own_sources) see this suite and no other.
+# has_suite <mirror> <suite> <log> [arch]: does it answer, with a good signature?
+# Later calls of apt-get with $(own_sources) see this suite and no other.
 has_suite()
 {
-	echo "deb [signed-by=$KEYRING] $1 $2 main" > "$APT/sources.list"
+	local arch=${4:-$(dpkg --print-architecture)}
+
+	echo "deb [arch=$arch signed-by=$KEYRING] $1 $2 main" > "$APT/sources.list"
 	# shellcheck disable=SC2046
-	apt-get -c "$APT/apt.conf" $(own_sources) -q update >> "$3" 2>&1
+	apt-get -c "$APT/apt.conf" $(own_sources) -o "APT::Architecture=$arch" -q update \
+		>> "$3" 2>&1
 }
 
 # mirror_with <suite> <log>: print the first mirror that carries it, or end.

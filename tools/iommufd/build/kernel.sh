@@ -14,10 +14,8 @@ inputs=$(hash_of "$TOP/iommufd" "$TOP/Makefile" "$TOP/Kconfig" "$TOP/include" \
 stage=
 
 for config in "$@"; do
-	[ "$config" != arm64 ] ||
-		die "there is no kernel for arm64, only make driver and make check"
 	out=$CACHE/out/$config
-	key="$src $inputs $(gcc -dumpfullversion)"
+	key="$src $inputs $(compiler_version "$config")"
 	# A tree given with KDIR may have changed anywhere: always ask make.
 	if [ -z "${KDIR:-}" ] && [ "$(cat "$out/key" 2> /dev/null)" = "$key" ]; then
 		say "kernel '$config' is up to date"
@@ -27,13 +25,15 @@ for config in "$@"; do
 		stage=$("$HERE/stage.sh")
 	fi
 	"$HERE/configure.sh" "$stage" "$config"
+	image=arch/x86/boot/bzImage
 	case $config in
 	modules) targets="bzImage modules" ;;
+	arm64)	 targets="Image"; image=arch/arm64/boot/Image ;;
 	*)	 targets="bzImage" ;;
 	esac
 	# shellcheck disable=SC2046,SC2086
 	run_logged "kernel-$config" "building kernel '$config'" \
-		make -C "$stage" O="build-$config" $("$HERE/configure.sh" --make-args) \
+		make -C "$stage" O="build-$config" $("$HERE/configure.sh" --make-args "$config") \
 		-j"$JOBS" --no-print-directory $targets
 	mkdir -p "$out"
 	rm -f "$out/key"
@@ -43,7 +43,7 @@ for config in "$@"; do
 		mkdir -p "$out/modules"
 		(cd "$stage/build-$config" && find . -name '*.ko' -exec cp -t "$out/modules" {} +)
 	fi
-	cp "$stage/build-$config/arch/x86/boot/bzImage" "$out/bzImage.new"
-	mv "$out/bzImage.new" "$out/bzImage"
+	cp "$stage/build-$config/$image" "$out/${image##*/}.new"
+	mv "$out/${image##*/}.new" "$out/${image##*/}"
 	echo "$key" > "$out/key"
 done

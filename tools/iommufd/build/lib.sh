@@ -10,7 +10,7 @@
 #   linux/<version>/        pristine source, two folders short, read only
 #   stage/<version>/        hard links to it with the overlay on top
 #   stage/<version>/build-<config>/   objects of one configuration (O=)
-#   out/<config>/           finished: bzImage, config, key
+#   out/<config>/           finished: bzImage or Image, config, key
 #   clients/                the image of make test-clients
 #   qemu/<arch>/            a QEMU newer than this machine's
 #   user/                   user programs and the headers they see
