@@ -31,8 +31,13 @@ test:
 	@$(VM)/test
 
 test-arm64:
-	@$(B)/deps.sh kernel vm arm64 vm-arm64
+	@$(B)/deps.sh kernel vm newer arm64 vm-arm64
 	@$(VM)/test arm64
+
+test-iommus:
+	@$(B)/deps.sh kernel vm newer
+	@$(VM)/test first
+	@$(VM)/test amd
 
 test-clients:
 	@$(B)/deps.sh kernel vm clients
@@ -76,7 +81,7 @@ docs:
 clean:
 	@$(B)/clean.sh
 
-.PHONY: help demo test test-arm64 test-clients vm soak bench ctl kernel driver modules check \
-	docs clean
+.PHONY: help demo test test-arm64 test-iommus test-clients vm soak bench ctl kernel \
+	driver modules check docs clean
 
 endif
