@@ -15,6 +15,8 @@ VM := tools/iommufd/vm
 export KDIR IOMMUFD_CACHE JOBS V TIMEOUT TESTS QEMU QEMU_ARM64 KEEP CONFIG
 export SOAK_SECONDS SOAK_SEED SOAK_THREADS
 
+ARM64_DEPS := $(if $(filter arm64,$(CONFIG)),arm64 vm-arm64)
+
 # make's own -jN is for make; the kernel builds take JOBS.
 MAKEFLAGS += --no-print-directory
 unexport MAKEFLAGS MFLAGS MAKELEVEL
@@ -23,7 +25,7 @@ help:
 	@cat $(B)/help.txt
 
 demo:
-	@$(B)/deps.sh kernel vm
+	@$(B)/deps.sh kernel vm $(ARM64_DEPS)
 	@$(VM)/demo
 
 test:
@@ -44,7 +46,7 @@ test-clients:
 	@tools/iommufd/clients/run
 
 vm:
-	@$(B)/deps.sh kernel vm
+	@$(B)/deps.sh kernel vm $(ARM64_DEPS)
 	@$(VM)/shell
 
 soak:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reads /dev/kmsg for the fault reports of the three IOMMU drivers a virtual
+ * Reads /dev/kmsg for the fault reports of the four IOMMU drivers a virtual
  * machine can have. The texts are those of drivers/iommu/intel/dmar.c,
- * drivers/iommu/amd/iommu.c and drivers/iommu/virtio-iommu.c.
+ * drivers/iommu/amd/iommu.c, drivers/iommu/virtio-iommu.c and arm-smmu-v3.c.
  *
  * The report is written from an interrupt, some time after the DMA. The drivers
  * write only so many in some seconds and drop the rest without a trace.
@@ -82,6 +82,7 @@ static bool fault_address(const char *text, __u64 *addr)
 		{ "DMA", "fault addr " },	/* Intel */
 		{ "IO_PAGE_FAULT", "address=" },	/* AMD */
 		{ "fault from EP", " at " },	/* virtio */
+		{ "event: F_", " iova: " },	/* Arm SMMUv3 */
 	};
 	size_t i;
 
@@ -101,7 +102,7 @@ static bool fault_address(const char *text, __u64 *addr)
 }
 
 /*
- * Intel names the device in the text, AMD before it as the device the message
+ * Intel and Arm name the device in the text, AMD before it as the device the message
  * is about or in the text; virtio has its own endpoint numbers, there the
  * address has to do.
  */

@@ -97,6 +97,12 @@ static unsigned long long ticks_now(void)
 #endif
 }
 
+/* Where instructions can't be counted, ticks are better than nothing. */
+static bool tells_ticks(void)
+{
+	return insn_source == INSN_NONE && ticks_now();
+}
+
 static unsigned long long insns_now(void)
 {
 	unsigned long long value;
@@ -378,7 +384,7 @@ static void print_row(const struct step *step, unsigned int nr)
 	printf("  %2s %-42s %-6s %9.2f %9.2f %13s", number, step->title,
 	       !step->done ? "-" : step->held ? "held" : "FAILED",
 	       step->work.ns / 1e6, step->wait_ns / 1e6, insns);
-	if (insn_source == INSN_NONE)
+	if (tells_ticks())
 		printf(" %13llu", step->work.ticks);
 	printf("\n");
 }
@@ -401,7 +407,7 @@ bool report_table(void)
 	pthread_mutex_lock(&lock);
 	printf("\n  %2s %-42s %-6s %9s %9s %13s%s\n", "", "step", "result",
 	       "work ms", "device ms", "instructions",
-	       insn_source == INSN_NONE ? "     TSC ticks" : "");
+	       tells_ticks() ? "     TSC ticks" : "");
 	for (i = 0; i < steps_begun; i++) {
 		print_row(&steps[i], i + 1);
 		total.held = total.held && steps[i].held;
@@ -419,7 +425,7 @@ bool report_table(void)
 	printf("\n  work: this program and the kernel, without output and checks of contents.\n");
 	printf("  device: waiting for a device, or for the report of its fault.\n");
 	printf("  instructions: %s.\n", insn_words());
-	if (insn_source == INSN_NONE)
+	if (tells_ticks())
 		printf("  TSC ticks: of the time stamp counter during work.\n");
 	printf("\n%s: %u things proven in %u steps.\n",
 	       total.held ? "Every step held" : "NOT every step held",
