@@ -5,7 +5,7 @@
  * A vDEVICE says under which number the guest knows a device.  A device has one
  * at most, a vIOMMU one for each number::
  *
- *   alloc     number reserved, driver's init, answer  | number leads to device
+ *   alloc     number reserved, driver's init; answer  | number leads to device
  *   destroy   number leads nowhere, driver's destroy    number free
  *
  * The bar is the point of no return.  Two can end a vDEVICE: IOMMU_DESTROY, and
@@ -13,8 +13,11 @@
  * ID table decides who was first; the other finds it gone, and an unbind then
  * waits for the DESTROY, since the vDEVICE borrows the device all its life.
  *
- * Lock: the lock of the device's group, held over all of alloc and destroy.  It
- * guards the device's pointer to its vDEVICE.
+ * Lock: the lock of the device's group, held over destroy and over both parts
+ * of alloc, but not while the answer is copied: that takes as long as the
+ * caller's page faults do, and nobody who attaches a device of the group shall
+ * wait for them.  It guards the device's pointer to its vDEVICE.  An unbind
+ * that begins meanwhile finds nothing to end, and makes the alloc give up.
  */
 #include <linux/limits.h>
 #include <linux/slab.h>
@@ -104,52 +107,89 @@ err_unref:
 	return rc;
 }
 
+/*
+ * In state NEW: the device and the number are taken, and the number leads
+ * nowhere.
+ */
+static struct iommufd_vdevice *vdevice_new(struct iommufd_viommu *viommu,
+					   struct iommufd_device *idev,
+					   u64 virt_id)
+{
+	struct iofd_objects *objects = &viommu->ictx->objects;
+	struct iommufd_vdevice *vdev;
+	size_t size;
+	int rc;
+
+	guard(mutex)(&idev->igroup->lock);
+	if (idev->unbinding)
+		return ERR_PTR(-ENOENT);
+	if (idev->vdev)
+		return ERR_PTR(-EEXIST);
+	size = vdevice_size(viommu);
+	if (!size)
+		return ERR_PTR(-EOPNOTSUPP);
+	vdev = kzalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!vdev)
+		return ERR_PTR(-ENOMEM);
+	rc = iofd_object_new(objects, &vdev->obj, IOMMUFD_OBJ_VDEVICE);
+	if (rc) {
+		kfree(vdev);
+		return ERR_PTR(rc);
+	}
+	rc = vdevice_init(vdev, viommu, idev, virt_id);
+	if (rc) {
+		iofd_object_cancel(objects, &vdev->obj);
+		return ERR_PTR(rc);
+	}
+	return vdev;
+}
+
+static void vdevice_cancel(struct iommufd_vdevice *vdev)
+{
+	struct iofd_objects *objects = &vdev->viommu->ictx->objects;
+
+	scoped_guard(mutex, &vdev->idev->igroup->lock)
+		vdevice_release(vdev);
+	iofd_object_cancel(objects, &vdev->obj);
+}
+
+/* NEW to LIVE, unless its device is leaving. */
+static int vdevice_publish(struct iommufd_vdevice *vdev)
+{
+	struct iommufd_viommu *viommu = vdev->viommu;
+	void *old;
+
+	guard(mutex)(&vdev->idev->igroup->lock);
+	if (vdev->idev->unbinding)
+		return -ENOENT;
+
+	/* Point of no return: the entry exists, so this allocates nothing. */
+	old = xa_store(&viommu->vdevs, vdev->virt_id, vdev, 0);
+	iofd_check(!xa_is_err(old));
+	iofd_object_publish(&viommu->ictx->objects, &vdev->obj);
+	return 0;
+}
+
 /* On success the vDEVICE has taken over the caller's borrow of the device. */
 static int vdevice_create(struct iofd_ucmd *ucmd, struct iommufd_viommu *viommu,
 			  struct iommufd_device *idev)
 {
-	struct iofd_objects *objects = &ucmd->ctx->objects;
 	struct iommu_vdevice_alloc *cmd = ucmd->cmd;
 	struct iommufd_vdevice *vdev;
-	size_t size;
-	void *old;
 	int rc;
 
-	lockdep_assert_held(&idev->igroup->lock);
-
-	if (idev->unbinding)
-		return -ENOENT;
-	if (idev->vdev)
-		return -EEXIST;
-	size = vdevice_size(viommu);
-	if (!size)
-		return -EOPNOTSUPP;
-	vdev = kzalloc(size, GFP_KERNEL_ACCOUNT);
-	if (!vdev)
-		return -ENOMEM;
-	rc = iofd_object_new(objects, &vdev->obj, IOMMUFD_OBJ_VDEVICE);
-	if (rc) {
-		kfree(vdev);
-		return rc;
-	}
-	rc = vdevice_init(vdev, viommu, idev, cmd->virt_id);
-	if (rc)
-		goto err_object;
+	/* The driver takes both for its own. */
+	if (viommu->iommu_dev != __iommu_get_iommu_dev(idev->dev))
+		return -EINVAL;
+	vdev = vdevice_new(viommu, idev, cmd->virt_id);
+	if (IS_ERR(vdev))
+		return PTR_ERR(vdev);
 	cmd->out_vdevice_id = vdev->obj.id;
 	rc = iofd_ucmd_respond(ucmd, sizeof(*cmd));
+	if (!rc)
+		rc = vdevice_publish(vdev);
 	if (rc)
-		goto err_release;
-
-	/* Point of no return: the entry exists, so this allocates nothing. */
-	old = xa_store(&viommu->vdevs, cmd->virt_id, vdev, 0);
-	iofd_check(!xa_is_err(old));
-	iofd_object_publish(objects, &vdev->obj);
-	return 0;
-
-err_release:
-	vdevice_release(vdev);
-err_object:
-	iofd_object_cancel(objects, &vdev->obj);
+		vdevice_cancel(vdev);
 	return rc;
 }
 
@@ -172,13 +212,7 @@ int vdevice_alloc_ioctl(struct iofd_ucmd *ucmd)
 		rc = PTR_ERR(idev);
 		goto out_viommu;
 	}
-	if (viommu->iommu_dev != __iommu_get_iommu_dev(idev->dev)) {
-		rc = -EINVAL;
-	} else {
-		mutex_lock(&idev->igroup->lock);
-		rc = vdevice_create(ucmd, viommu, idev);
-		mutex_unlock(&idev->igroup->lock);
-	}
+	rc = vdevice_create(ucmd, viommu, idev);
 	if (rc)
 		iofd_device_return(idev);
 out_viommu:

@@ -3,6 +3,9 @@
  * VDEVICE_ALLOC: devices as a guest numbers them; and what is left of one whose
  * device goes first.
  */
+#include <linux/userfaultfd.h>
+#include <poll.h>
+
 #include "pt.h"
 #include "vfio.h"
 
@@ -311,6 +314,197 @@ TEST_F(vdevice, made_and_unbound_at_once)
 	pthread_join(thread, NULL);
 	TH_LOG("%u made, %u too late", made, ROUNDS - made);
 	EXPECT_EQ(0, t_destroy(self->fd, self->viommu));
+}
+
+/*
+ * An answer that is slow to be copied: the page can be read, and who writes to
+ * it waits until the test lets him.
+ */
+struct slow_answer {
+	int fd, uffd, err;
+	struct iommu_vdevice_alloc *cmd;
+	bool done;
+	pthread_t thread;
+};
+
+/* No write protection by userfaultfd, as against one that does not work */
+#define SLOW_ABSENT 255
+
+static int slow_protect(struct slow_answer *slow, bool protect)
+{
+	struct uffdio_writeprotect wp = {
+		.range = { (uintptr_t)slow->cmd, T_PAGE },
+		.mode = protect ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	return ioctl(slow->uffd, UFFDIO_WRITEPROTECT, &wp) ? errno : 0;
+}
+
+static int slow_init(struct slow_answer *slow, int fd,
+		     const struct iommu_vdevice_alloc *cmd)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+	};
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_WP };
+
+	slow->fd = fd;
+	slow->done = false;
+	slow->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (slow->uffd < 0 || ioctl(slow->uffd, UFFDIO_API, &api))
+		return SLOW_ABSENT;
+	slow->cmd = t_alloc(T_PAGE);
+	if (!slow->cmd)
+		return errno;
+	*slow->cmd = *cmd;
+	reg.range.start = (uintptr_t)slow->cmd;
+	reg.range.len = T_PAGE;
+	if (ioctl(slow->uffd, UFFDIO_REGISTER, &reg))
+		return errno;
+	return slow_protect(slow, true);
+}
+
+static void *slow_alloc(void *arg)
+{
+	struct slow_answer *slow = arg;
+
+	slow->err = t_call(slow->fd, IOMMU_VDEVICE_ALLOC, slow->cmd);
+	__atomic_store_n(&slow->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Until the answer is about to be written */
+static bool slow_begin(struct slow_answer *slow)
+{
+	struct pollfd p = { .fd = slow->uffd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	return !pthread_create(&slow->thread, NULL, slow_alloc, slow) &&
+	       poll(&p, 1, 30000) == 1 &&
+	       read(slow->uffd, &msg, sizeof(msg)) == sizeof(msg) &&
+	       msg.event == UFFD_EVENT_PAGEFAULT;
+}
+
+static void slow_end(struct slow_answer *slow)
+{
+	slow_protect(slow, false);
+	pthread_join(slow->thread, NULL);
+	close(slow->uffd);
+}
+
+/* What another thread does meanwhile */
+struct meanwhile {
+	int fd, err;
+	uint32_t stdev, pt;
+	bool done;
+	pthread_t thread;
+};
+
+static void *replace_meanwhile(void *arg)
+{
+	struct meanwhile *m = arg;
+
+	m->err = t_mock_replace(m->fd, m->stdev, m->pt, NULL);
+	__atomic_store_n(&m->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void *unbind_meanwhile(void *arg)
+{
+	struct meanwhile *m = arg;
+
+	m->err = t_destroy(m->fd, m->stdev);
+	__atomic_store_n(&m->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static bool is_done(const bool *done, unsigned int ms)
+{
+	unsigned int i;
+
+	for (i = 0; i < ms && !__atomic_load_n(done, __ATOMIC_ACQUIRE); i += 10)
+		usleep(10000);
+	return __atomic_load_n(done, __ATOMIC_ACQUIRE);
+}
+
+TEST_F(vdevice, slow_answer)
+{
+	const struct iommu_vdevice_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = self->viommu,
+		.dev_id = self->idev,
+		.virt_id = 7,
+	};
+	struct meanwhile m = {
+		.fd = self->fd,
+		.stdev = self->stdev,
+		.pt = self->parent,
+	};
+	struct slow_answer slow;
+	uint32_t idev, id;
+	int err;
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, NULL, NULL, &idev));
+	err = slow_init(&slow, self->fd, &cmd);
+	if (err == SLOW_ABSENT)
+		SKIP(return, "no write protection by userfaultfd");
+	ASSERT_EQ(0, err);
+	ASSERT_TRUE(slow_begin(&slow));
+	/* Whoever attaches the device does not wait. */
+	ASSERT_EQ(0, pthread_create(&m.thread, NULL, replace_meanwhile, &m));
+	EXPECT_TRUE(is_done(&m.done, 20000));
+	EXPECT_FALSE(slow.done);
+	if (m.done) {
+		/* Device and number are taken, and there is nothing to see. */
+		EXPECT_EQ(EEXIST, t_vdevice(self->fd, self->viommu, self->idev,
+					    8, NULL));
+		EXPECT_EQ(EEXIST, t_vdevice(self->fd, self->viommu, idev, 7,
+					    NULL));
+		EXPECT_EQ(EBUSY, t_destroy(self->fd, self->viommu));
+	}
+	slow_end(&slow);
+	pthread_join(m.thread, NULL);
+	EXPECT_EQ(0, m.err);
+	EXPECT_EQ(0, slow.err);
+	EXPECT_EQ(0, t_destroy(self->fd, slow.cmd->out_vdevice_id));
+	EXPECT_EQ(0, t_vdevice(self->fd, self->viommu, idev, 7, &id));
+}
+
+/* The device goes before the answer has come: too late, and nothing is left. */
+TEST_F(vdevice, slow_answer_and_unbind)
+{
+	struct iommu_vdevice_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = self->viommu,
+		.virt_id = 7,
+	};
+	struct meanwhile m = { .fd = self->fd };
+	struct slow_answer slow;
+	uint32_t id, next, again;
+	int err;
+
+	ASSERT_EQ(0, t_mock(self->fd, self->ioas, &m.stdev, NULL, &cmd.dev_id));
+	err = slow_init(&slow, self->fd, &cmd);
+	if (err == SLOW_ABSENT)
+		SKIP(return, "no write protection by userfaultfd");
+	ASSERT_EQ(0, err);
+	ASSERT_TRUE(slow_begin(&slow));
+	ASSERT_EQ(0, pthread_create(&m.thread, NULL, unbind_meanwhile, &m));
+	/* That waits, as for every ioctl that uses the device. */
+	EXPECT_FALSE(is_done(&m.done, 500));
+	EXPECT_FALSE(slow.done);
+	slow_end(&slow);
+	pthread_join(m.thread, NULL);
+	EXPECT_EQ(0, m.err);
+	EXPECT_EQ(ENOENT, slow.err);
+	/* No tomb: all IDs are free, and the number is. */
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &next));
+	EXPECT_EQ(m.stdev, next);
+	ASSERT_EQ(0, t_ioas_alloc(self->fd, &again));
+	EXPECT_EQ(cmd.dev_id, again);
+	ASSERT_EQ(0, t_vdevice(self->fd, self->viommu, self->idev, 7, &id));
+	EXPECT_EQ(slow.cmd->out_vdevice_id, id);
 }
 
 TEST_HARNESS_MAIN
