@@ -31,6 +31,9 @@ alloc_paging(struct iommufd_device *idev, struct iofd_ioas *ioas, u32 flags,
 
 	hwpt = iofd_hwpt_paging_new(ioas, idev->dev, idev->enforce_coherency,
 				    flags, data);
+	/* An IOAS that is going is as good as gone, which here is EINVAL. */
+	if (hwpt == ERR_PTR(-ENOENT))
+		return ERR_PTR(-EINVAL);
 	return IS_ERR(hwpt) ? ERR_CAST(hwpt) : &hwpt->common;
 }
 
