@@ -96,6 +96,12 @@ static void note_hwpt(struct iommufd_device *idev, ioasid_t pasid, u32 id)
 		WRITE_ONCE(idev->hwpt_id, id);
 }
 
+static void note_pasid(struct iommufd_device *idev, ioasid_t pasid, int change)
+{
+	if (pasid != IOMMU_NO_PASID)
+		WRITE_ONCE(idev->npasids, idev->npasids + change);
+}
+
 static struct iofd_aspace *aspace_behind(struct iommufd_hw_pagetable *hwpt)
 {
 	return &iofd_hwpt_paging_behind(hwpt)->ioas->aspace;
@@ -415,6 +421,7 @@ static int attach_locked(struct iommufd_device *idev, ioasid_t pasid,
 	/* Point of no return. */
 	iofd_object_ref_more(&hwpt->obj);
 	note_hwpt(idev, pasid, hwpt->obj.id);
+	note_pasid(idev, pasid, 1);
 	return 0;
 
 err_unreserve:
@@ -731,6 +738,7 @@ static struct iommufd_hw_pagetable *detach_hwpt(struct iommufd_device *idev,
 
 	hwpt = attachment->hwpt;
 	note_hwpt(idev, pasid, 0);
+	note_pasid(idev, pasid, -1);
 	list_del(&user->link);
 	kfree(user);
 	if (list_empty(&attachment->users))

@@ -44,9 +44,9 @@ static void device_show(struct seq_file *m, struct iommufd_object *obj)
 
 	seq_printf(m, "iommufd-device:\tid=%u name=", obj->id);
 	seq_escape(m, dev_name(idev->dev), " \t\n\\");
-	seq_printf(m, " group=%d hwpt=%u\n",
+	seq_printf(m, " group=%d hwpt=%u pasids=%u\n",
 		   iommu_group_id(idev->igroup->group),
-		   READ_ONCE(idev->hwpt_id));
+		   READ_ONCE(idev->hwpt_id), READ_ONCE(idev->npasids));
 }
 
 const struct iofd_object_type iofd_device_type = {

@@ -61,6 +61,7 @@ struct iommufd_group {
  * @igroup: its group
  * @hwpt_id: what it is attached to without PASID, 0: nothing; for who looks
  *           without the lock
+ * @npasids: how many of its PASIDs are attached; likewise
  * @enforce_coherency: the IOMMU can ignore no-snoop for this device
  * @vdev: its vDEVICE, which keeps a borrow of @obj, or NULL; group lock
  * @unbinding: no vDEVICE can be made any more; group lock
@@ -71,6 +72,7 @@ struct iommufd_device {
 	struct device *dev;
 	struct iommufd_group *igroup;
 	u32 hwpt_id;
+	unsigned int npasids;
 	bool enforce_coherency;
 	struct iommufd_vdevice *vdev;
 	bool unbinding;

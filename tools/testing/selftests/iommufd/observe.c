@@ -89,7 +89,7 @@ static int count(const char *all, const char *what)
 #define HWPT_LINE \
 	"iommufd-hwpt:\tid=%u type=paging ioas=%u automatic=%d users=%d"
 #define DEVICE_LINE \
-	"iommufd-device:\tid=%u name=%s group=%s hwpt=%u"
+	"iommufd-device:\tid=%u name=%s group=%s hwpt=%u pasids=%u"
 
 /* and of debugfs */
 #define AREA_LINE \
@@ -279,16 +279,56 @@ TEST_F(observe, page_tables_and_devices)
 	strcpy(name, word("iommufd-device:", "name="));
 	strcpy(group, word("iommufd-device:", "group="));
 	EXPECT_EQ(0, strncmp(name, "iommufd_mock", 12));
-	EXPECT_LINE(DEVICE_LINE, idev, name, group, automatic);
+	EXPECT_LINE(DEVICE_LINE, idev, name, group, automatic, 0);
 	/* The mock's own */
 	EXPECT_LINE("iommufd-object:\tid=%u type=mock\\040device", stdev);
 
 	ASSERT_EQ(0, t_mock_replace(self->fd, stdev, manual, NULL));
 	look_at(self->fd);
-	EXPECT_LINE(DEVICE_LINE, idev, name, group, manual);
+	EXPECT_LINE(DEVICE_LINE, idev, name, group, manual, 0);
 	EXPECT_LINE(HWPT_LINE, manual, self->ioas, 0, 1);
 	EXPECT_EQ(1, count(text, "iommufd-hwpt:"));
 	EXPECT_LINE(IOAS_LINE, self->ioas, 0, 0UL, 0UL, 1, 0);
+}
+
+TEST_F(observe, pasids)
+{
+	uint32_t stdev, idev, plain, other, pt;
+	char name[64], group[16];
+	int fd = self->fd;
+
+	ASSERT_EQ(0, t_mock_flags(fd, self->ioas, MOCK_FLAGS_DEVICE_PASID,
+				  &stdev, NULL, &idev));
+	ASSERT_EQ(0, t_hwpt_alloc(fd, idev, self->ioas, IOMMU_HWPT_ALLOC_PASID,
+				  &plain));
+	ASSERT_EQ(0, t_hwpt_alloc(fd, idev, self->ioas, IOMMU_HWPT_ALLOC_PASID,
+				  &other));
+	ASSERT_EQ(0, t_mock_replace(fd, stdev, plain, NULL));
+	pt = other;
+	ASSERT_EQ(0, t_pasid_attach(fd, stdev, 7, &pt));
+	ASSERT_EQ(0, t_pasid_attach(fd, stdev, 8, &pt));
+	look_at(fd);
+	strcpy(name, word("iommufd-device:", "name="));
+	strcpy(group, word("iommufd-device:", "group="));
+	EXPECT_LINE(DEVICE_LINE, idev, name, group, plain, 2);
+	EXPECT_LINE(HWPT_LINE, plain, self->ioas, 0, 1);
+	EXPECT_LINE(HWPT_LINE, other, self->ioas, 0, 2);
+
+	/* Refused and moved ones change nothing, nor does a second detach. */
+	EXPECT_EQ(EBUSY, t_pasid_attach(fd, stdev, 8, &pt));
+	pt = plain;
+	ASSERT_EQ(0, t_pasid_replace(fd, stdev, 8, &pt));
+	look_at(fd);
+	EXPECT_LINE(DEVICE_LINE, idev, name, group, plain, 2);
+	EXPECT_LINE(HWPT_LINE, plain, self->ioas, 0, 2);
+	ASSERT_EQ(0, t_pasid_detach(fd, stdev, 7));
+	ASSERT_EQ(0, t_pasid_detach(fd, stdev, 7));
+	look_at(fd);
+	EXPECT_LINE(DEVICE_LINE, idev, name, group, plain, 1);
+	ASSERT_EQ(0, t_pasid_detach(fd, stdev, 0));
+	look_at(fd);
+	EXPECT_LINE(DEVICE_LINE, idev, name, group, 0, 1);
+	EXPECT_LINE(HWPT_LINE, other, self->ioas, 0, 0);
 }
 
 TEST_F(observe, accesses)
