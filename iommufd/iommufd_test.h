@@ -98,17 +98,34 @@ enum {
 	/*
 	 * Additions of this driver's own: in one IOMMU group with all others of
 	 * the context that have the flag; MSIs are translated, through a window
-	 * as below, or through the small one
+	 * as below, or through the small one; addresses that mean something else
+	 * to the device; MSIs that are not translated; its IOMMU can ignore
+	 * no-snoop; a driver that forgets to detach it; and one that sets up an
+	 * MSI to MOCK_LATE_MSI while the device moves
 	 */
 	MOCK_FLAGS_DEVICE_X_GROUP = 1 << 16,
 	MOCK_FLAGS_DEVICE_X_SW_MSI = 1 << 17,
 	MOCK_FLAGS_DEVICE_X_SW_MSI_SMALL = 1 << 18,
+	MOCK_FLAGS_DEVICE_X_RESERVED = 1 << 19,
+	MOCK_FLAGS_DEVICE_X_HW_MSI = 1 << 20,
+	MOCK_FLAGS_DEVICE_X_COHERENT = 1 << 21,
+	MOCK_FLAGS_DEVICE_X_LEFT_ATTACHED = 1 << 22,
+	MOCK_FLAGS_DEVICE_X_LATE_MSI = 1 << 23,
 };
 
 #define MOCK_MSI_START 0x7f000000UL
 #define MOCK_MSI_LENGTH 0x100000UL
 #define MOCK_MSI_SMALL_START 0x7e000000UL
 #define MOCK_MSI_SMALL_LENGTH 0x4000UL
+#define MOCK_HW_MSI_START 0x7d000000UL
+#define MOCK_HW_MSI_LENGTH 0x100000UL
+#define MOCK_LATE_MSI 0xfeeff040UL
+
+/* For a device with the flag RESERVED: to be kept free, and not to be */
+#define MOCK_RESERVED_START 0x7c000000UL
+#define MOCK_RESERVED_LENGTH 0x100000UL
+#define MOCK_RELAXABLE_START 0x7c800000UL
+#define MOCK_RELAXABLE_LENGTH 0x100000UL
 
 /* Number of words a nested page table, and a device, holds as its cache */
 enum {

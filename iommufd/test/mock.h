@@ -75,6 +75,7 @@ static inline struct mock_device *mock_device_of(struct device *dev)
  * @walk_lock: held for reading by walkers; taken for writing before memory of
  *             the table that was unlinked is freed
  * @dirty_tracking: switched on by set_dirty_tracking()
+ * @coherent: ignores no-snoop; for devices that can do without it
  */
 struct mock_domain {
 	union {
@@ -83,6 +84,7 @@ struct mock_domain {
 	};
 	rwlock_t walk_lock;
 	bool dirty_tracking;
+	bool coherent;
 };
 
 PT_IOMMU_CHECK_DOMAIN(struct mock_domain, pt.iommu, domain);
@@ -142,7 +144,8 @@ int mock_pasid_set(struct device *dev, ioasid_t pasid,
 void mock_pasid_block(struct device *dev, ioasid_t pasid);
 
 /* mock_msi.c */
-void mock_msi_regions(struct device *dev, struct list_head *head);
+void mock_regions(struct device *dev, struct list_head *head);
+int mock_msi_moving(struct device *dev);
 int mock_msi_ioctl(struct iofd_ucmd *ucmd);
 
 /* by_number.c */

@@ -30,7 +30,12 @@
 		     MOCK_FLAGS_DEVICE_PASID |		\
 		     MOCK_FLAGS_DEVICE_X_GROUP |	\
 		     MOCK_FLAGS_DEVICE_X_SW_MSI |	\
-		     MOCK_FLAGS_DEVICE_X_SW_MSI_SMALL)
+		     MOCK_FLAGS_DEVICE_X_SW_MSI_SMALL |	\
+		     MOCK_FLAGS_DEVICE_X_RESERVED |	\
+		     MOCK_FLAGS_DEVICE_X_HW_MSI |	\
+		     MOCK_FLAGS_DEVICE_X_COHERENT |	\
+		     MOCK_FLAGS_DEVICE_X_LEFT_ATTACHED |	\
+		     MOCK_FLAGS_DEVICE_X_LATE_MSI)
 
 /* Numbers in the names of devices */
 static DEFINE_IDA(mock_numbers);
@@ -192,7 +197,9 @@ static void stdev_destroy(struct iommufd_object *obj)
 {
 	struct stdev *stdev = container_of(obj, struct stdev, obj);
 
-	iofd_device_detach_all(stdev->idev);
+	/* A driver with a bug; ours has to cope. */
+	if (!(stdev->mdev->flags & MOCK_FLAGS_DEVICE_X_LEFT_ATTACHED))
+		iofd_device_detach_all(stdev->idev);
 	iofd_device_unbind(stdev->idev);
 	mock_device_remove(stdev->mdev);
 }

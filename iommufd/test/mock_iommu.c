@@ -90,14 +90,29 @@ static bool has_dirty_tracking(struct device *dev)
 	return !(mock_device_of(dev)->flags & MOCK_FLAGS_DEVICE_NO_DIRTY);
 }
 
+static bool can_ignore_no_snoop(struct device *dev)
+{
+	return mock_device_of(dev)->flags & MOCK_FLAGS_DEVICE_X_COHERENT;
+}
+
+/* Has the device what this page table needs? */
+static bool fits(struct iommu_domain *domain, struct device *dev)
+{
+	if (domain->dirty_ops && !has_dirty_tracking(dev))
+		return false;
+	return !paging_of(domain)->coherent || can_ignore_no_snoop(dev);
+}
+
 static int paging_attach_dev(struct iommu_domain *domain, struct device *dev,
 			     struct iommu_domain *old)
 {
 	int rc;
 
-	if (domain->dirty_ops && !has_dirty_tracking(dev))
+	if (!fits(domain, dev))
 		return -EINVAL;
-	rc = mock_iopf_attach(dev, domain, old);
+	rc = mock_msi_moving(dev);
+	if (!rc)
+		rc = mock_iopf_attach(dev, domain, old);
 	if (!rc)
 		mock_device_moved(dev, NULL, 0);
 	return rc;
@@ -106,7 +121,7 @@ static int paging_attach_dev(struct iommu_domain *domain, struct device *dev,
 static int paging_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
 				ioasid_t pasid, struct iommu_domain *old)
 {
-	if (domain->dirty_ops && !has_dirty_tracking(dev))
+	if (!fits(domain, dev))
 		return -EINVAL;
 	return mock_pasid_set(dev, pasid, domain, old);
 }
@@ -132,10 +147,20 @@ static void paging_free(struct iommu_domain *domain)
 	kfree(mock);
 }
 
+/* Of the two kinds of tables only one can. */
+static bool paging_enforce_cache_coherency(struct iommu_domain *domain)
+{
+	if (!(domain->pgsize_bitmap & MOCK_PAGE_SIZE))
+		return false;
+	paging_of(domain)->coherent = true;
+	return true;
+}
+
 static const struct iommu_domain_ops mock_paging_ops = {
 	IOMMU_PT_DOMAIN_OPS(amdv1_mock),
 	.attach_dev = paging_attach_dev,
 	.set_dev_pasid = paging_set_dev_pasid,
+	.enforce_cache_coherency = paging_enforce_cache_coherency,
 	.iotlb_sync = paging_iotlb_sync,
 	.free = paging_free,
 };
@@ -251,6 +276,8 @@ static bool mock_capable(struct device *dev, enum iommu_cap cap)
 		return true;
 	case IOMMU_CAP_DIRTY_TRACKING:
 		return has_dirty_tracking(dev);
+	case IOMMU_CAP_ENFORCE_CACHE_COHERENCY:
+		return can_ignore_no_snoop(dev);
 	default:
 		return false;
 	}
@@ -322,7 +349,7 @@ static const struct iommu_ops mock_iommu_ops = {
 	.get_viommu_size = mock_viommu_size,
 	.viommu_init = mock_viommu_init,
 	.device_group = mock_device_group,
-	.get_resv_regions = mock_msi_regions,
+	.get_resv_regions = mock_regions,
 	.user_pasid_table = true,
 };
 

@@ -175,6 +175,36 @@ TEST_F(sw_msi, brought_along)
 	EXPECT_EQ(second, iova);
 }
 
+/*
+ * An interrupt is set up when everything else has been brought along, and the
+ * device is still where it was. It must be where the device comes to.
+ */
+TEST_F(sw_msi, set_up_while_moving)
+{
+	const uint32_t flags = MSI | MOCK_FLAGS_DEVICE_X_LATE_MSI;
+	uint32_t stdev, idev, from, to, back;
+	uint64_t iova;
+	int fd = self->fd;
+
+	ASSERT_EQ(0, t_mock_flags(fd, self->a, flags, &stdev, &from, &idev));
+	EXPECT_EQ(0, t_check_phys(fd, from, MOCK_MSI_START, 0));
+	ASSERT_EQ(0, t_hwpt_alloc(fd, idev, self->a, 0, &back));
+	ASSERT_EQ(0, t_mock_replace(fd, stdev, self->b, &to));
+	EXPECT_EQ(0, t_check_phys(fd, to, MOCK_MSI_START + 0x40,
+				  MOCK_LATE_MSI));
+	EXPECT_EQ(0, t_check_phys(fd, from, MOCK_MSI_START + 0x40,
+				  MOCK_LATE_MSI));
+	ASSERT_EQ(0, t_msi(fd, idev, MOCK_LATE_MSI, &iova));
+	EXPECT_EQ(MOCK_MSI_START, iova);
+
+	/* Only where it moves to, and only while it moves */
+	EXPECT_EQ(0, t_check_phys(fd, back, MOCK_MSI_START, 0));
+	ASSERT_EQ(0, t_mock_replace(fd, stdev, back, NULL));
+	ASSERT_EQ(0, t_msi(fd, idev, ADDR_OF(1), &iova));
+	EXPECT_EQ(0, t_check_phys(fd, back, iova, PAGE_OF(1)));
+	EXPECT_EQ(0, t_check_phys(fd, from, iova, 0));
+}
+
 /* A page table keeps the pages, and so the window, for as long as it lives. */
 TEST_F(sw_msi, stays_in_the_page_table)
 {
