@@ -68,12 +68,27 @@ static inline struct mock_device *mock_device_of(struct device *dev)
 	return container_of(dev, struct mock_device, dev);
 }
 
+#define MOCK_IOTLB_ENTRIES 16
+
+/**
+ * struct mock_iotlb - pages that devices write to without looking at the table
+ * @lock: guards the rest; outside of walk_lock
+ * @pages: IOVAs plus 1, 0: none
+ * @next: the one that makes room
+ */
+struct mock_iotlb {
+	spinlock_t lock; /* guards what follows */
+	unsigned long pages[MOCK_IOTLB_ENTRIES];
+	unsigned int next;
+};
+
 /**
  * struct mock_domain - a page table of the mock IOMMU
  * @domain: what the IOMMU core sees; the same memory as @pt.iommu.domain
  * @pt: the table
  * @walk_lock: held for reading by walkers; taken for writing before memory of
  *             the table that was unlinked is freed
+ * @iotlb: of all devices together
  * @dirty_tracking: switched on by set_dirty_tracking()
  * @coherent: ignores no-snoop; for devices that can do without it
  */
@@ -83,6 +98,7 @@ struct mock_domain {
 		struct pt_iommu_amdv1_mock pt;
 	};
 	rwlock_t walk_lock;
+	struct mock_iotlb iotlb;
 	bool dirty_tracking;
 	bool coherent;
 };
@@ -100,6 +116,8 @@ phys_addr_t mock_domain_translate(struct mock_domain *mock, unsigned long iova);
 /* mock_dirty.c */
 void mock_dirty_init(void);
 void mock_dirty_exit(void);
+void mock_dirty_flush(struct mock_domain *mock,
+		      const struct iommu_iotlb_gather *gather);
 int mock_dirty_ioctl(struct iofd_ucmd *ucmd);
 
 /* mock_device.c */

@@ -4,8 +4,12 @@
  *
  * IOMMU_TEST_OP_DIRTY does what a device's write does to the page table, and
  * nothing to the memory: it finds the IOPTE and, if that allows writing, records
- * the write there in one atomic step with the check.  Mock devices have no IOTLB,
- * so what a write finds is what the table says at that moment.
+ * the write there in one atomic step with the check.
+ *
+ * Then it is in the IOTLB, and as long as it is there the next write to the page
+ * does not look at the table again, so nothing records it either.  Whoever
+ * forgets the record and does not flush loses writes, as on real hardware.  The
+ * IOTLB has a few entries; what cannot write is not in it.
  *
  * The table is walked as the IOMMU driver walks its own, with the format that
  * the mock shares with AMD's IOMMU.
@@ -55,16 +59,57 @@ static int write_level(struct pt_range *range, void *arg, unsigned int level,
 	return -ENOENT;
 }
 
+static bool is_cached(struct mock_iotlb *iotlb, unsigned long page)
+{
+	unsigned int i;
+
+	for (i = 0; i < MOCK_IOTLB_ENTRIES; i++)
+		if (iotlb->pages[i] == page + 1)
+			return true;
+	return false;
+}
+
+/**
+ * mock_dirty_flush - the next write in a range looks at the table
+ * @mock: page table
+ * @gather: the range
+ */
+void mock_dirty_flush(struct mock_domain *mock,
+		      const struct iommu_iotlb_gather *gather)
+{
+	struct mock_iotlb *iotlb = &mock->iotlb;
+	unsigned long page;
+	unsigned int i;
+
+	guard(spinlock)(&iotlb->lock);
+	for (i = 0; i < MOCK_IOTLB_ENTRIES; i++) {
+		page = iotlb->pages[i] - 1;
+		if (page <= gather->end &&
+		    page + (MOCK_PAGE_SIZE - 1) >= gather->start)
+			iotlb->pages[i] = 0;
+	}
+}
+
 static int mock_write(struct mock_domain *mock, unsigned long iova)
 {
+	unsigned long page = iova & ~(MOCK_PAGE_SIZE - 1);
+	struct mock_iotlb *iotlb = &mock->iotlb;
 	int rc;
 
+	/* Held throughout: a flush comes before or after all of it. */
+	guard(spinlock)(&iotlb->lock);
+	if (is_cached(iotlb, page))
+		return 0;
 	do {
 		read_lock(&mock->walk_lock);
 		rc = walk(&mock->domain, (struct iofd_range){ iova, iova },
 			  write_level, NULL);
 		read_unlock(&mock->walk_lock);
 	} while (rc == -EAGAIN);
+	if (!rc) {
+		iotlb->pages[iotlb->next] = page + 1;
+		iotlb->next = (iotlb->next + 1) % MOCK_IOTLB_ENTRIES;
+	}
 	return rc;
 }
 

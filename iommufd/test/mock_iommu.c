@@ -132,6 +132,7 @@ static void paging_iotlb_sync(struct iommu_domain *domain,
 {
 	struct mock_domain *mock = paging_of(domain);
 
+	mock_dirty_flush(mock, gather);
 	if (iommu_pages_list_empty(&gather->freelist))
 		return;
 	write_lock(&mock->walk_lock);
@@ -213,6 +214,7 @@ static struct mock_domain *paging_new(u32 pagetable_type)
 	if (!mock)
 		return ERR_PTR(-ENOMEM);
 	rwlock_init(&mock->walk_lock);
+	spin_lock_init(&mock->iotlb.lock);
 	mock->pt.iommu.nid = NUMA_NO_NODE;
 	mock->domain.ops = &mock_paging_ops;
 	rc = pt_iommu_amdv1_mock_init(&mock->pt, &cfg, GFP_KERNEL_ACCOUNT);
