@@ -539,6 +539,24 @@ static inline int t_dmabufs(void)
 	return n;
 }
 
+/* How many objects a context has, or -1 if fdinfo does not tell */
+static inline int t_objects(int fd)
+{
+	char path[64], line[256];
+	int n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "iommufd-objects: %d", &n) == 1)
+			break;
+	fclose(f);
+	return n;
+}
+
 /* Without CONFIG_IOMMUFD_TEST the number is unknown. */
 static inline bool t_has_mock(int fd)
 {
