@@ -6,9 +6,11 @@
  *
  * - the ioctl either works or says an errno it may say for lack of memory or an
  *   injected fault, and in the latter case a fault has really been injected,
+ * - if it does not work there are as many objects as before,
  * - said again without faults it works (what it did before is undone, or at
  *   least not in the way),
- * - after close no page is pinned and nothing is charged.
+ * - after close no page is pinned, nothing is charged, and no file is open that
+ *   was not before.
  *
  * A scenario is a pair: what to prepare, and the one ioctl to be tried.
  */
@@ -36,6 +38,8 @@ struct scene {
 	pid_t mapper;
 	/* Where a region of a vIOMMU is in the file */
 	uint64_t offset;
+	/* There was no memory for an event. */
+	bool lost;
 };
 
 FIXTURE(fail_nth)
@@ -56,6 +60,8 @@ FIXTURE_VARIANT(fail_nth)
 	bool faultless;
 	/* Memory of a device is needed. */
 	bool needs_bar;
+	/* A device for VFIO's container is needed. */
+	bool needs_group;
 };
 
 static bool write_file(const char *path, const char *text)
@@ -85,6 +91,11 @@ FIXTURE_SETUP(fail_nth)
 	if (variant->needs_bar && !find_pci(IVSHMEM_VENDOR, IVSHMEM_DEVICE,
 					    path, sizeof(path)))
 		SKIP(return, "no PCI device 1af4:1110 (QEMU: -device ivshmem-plain)");
+	if (variant->needs_group && (access("/dev/vfio/vfio", F_OK) ||
+				     !find_pci(EDU_VENDOR, EDU_DEVICE, path,
+					       sizeof(path)) ||
+				     !find_group(path, path, sizeof(path))))
+		SKIP(return, "no container, or no PCI device 1234:11e8 (QEMU: -device edu)");
 	if (access(DEBUGFS "failslab", F_OK))
 		SKIP(return, "kernel without CONFIG_FAILSLAB, or no debugfs");
 	snprintf(path, sizeof(path), "/proc/self/task/%d/fail-nth", getpid());
@@ -155,6 +166,8 @@ static bool plausible(int err)
 	case ENOENT:
 	case EMFILE:
 	case ENFILE:
+	/* The container's commands say so of an IOAS that is not there. */
+	case ENODEV:
 		return true;
 	}
 	return false;
@@ -167,10 +180,10 @@ static void try_all(struct __test_metadata *_metadata,
 		    struct _test_data_fail_nth *self, step_t prepare,
 		    step_t step, bool faultless)
 {
+	int err, fd, objects, last_fd = -1;
 	struct scene s;
 	unsigned int n;
 	bool came;
-	int err, fd;
 
 	for (n = 1; n < MAX_FAULTS; n++) {
 		s = (struct scene) {
@@ -185,10 +198,15 @@ static void try_all(struct __test_metadata *_metadata,
 		ASSERT_EQ(0, err)
 			TH_LOG("prepare: %s", strerror(err));
 
+		objects = t_objects(s.fd);
 		ASSERT_TRUE(arm(self->nth, n));
 		err = step(&s);
 		came = disarm(self->nth);
 		if (err) {
+			/* There is no context if it could not be opened. */
+			ASSERT_TRUE(s.fd < 0 || objects == t_objects(s.fd))
+				TH_LOG("n %u: %d objects, and now %d", n,
+				       objects, t_objects(s.fd));
 			ASSERT_TRUE(came)
 				TH_LOG("n %u: %s without a fault", n,
 				       strerror(err));
@@ -225,6 +243,14 @@ static void try_all(struct __test_metadata *_metadata,
 			TH_LOG("n %u", n);
 		ASSERT_EQ(self->dmabufs, t_dmabufs())
 			TH_LOG("n %u: a dma-buf is left", n);
+		/*
+		 * The first run may have opened what all of them need. A
+		 * descriptor that is only reserved makes the next one higher
+		 * too.
+		 */
+		ASSERT_TRUE(n == 1 || fd == last_fd)
+			TH_LOG("n %u: a file is left open", n);
+		last_fd = fd;
 		if (!came)
 			break;
 	}
@@ -1562,6 +1588,537 @@ FIXTURE_VARIANT_ADD(fail_nth, unmap_dirty)
 {
 	.prepare = with_dirty_page,
 	.step = step_unmap_dirty,
+};
+
+/* Files, whose pages are looked for and not faulted in */
+static int with_memfd(struct scene *s)
+{
+	static int memfd = -1;
+
+	if (memfd < 0)
+		memfd = t_memfd(s->length);
+	s->id = memfd;
+	return memfd < 0 ? errno : with_device(s);
+}
+
+static int step_map_file(struct scene *s)
+{
+	return t_map_file_at(s->fd, s->ioas, s->id, T_PAGE, s->length - T_PAGE,
+			     T_BASE);
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, map_file)
+{
+	.prepare = with_memfd,
+	.step = step_map_file,
+};
+
+/* A vIOMMU with all it can have, and a device on a nested page table of it */
+static int with_events(struct scene *s)
+{
+	return with_vdevice(s) ?:
+	       t_nested(s->fd, s->idev, s->other, 0, 0, &s->hwpt) ?:
+	       t_mock_replace(s->fd, s->stdev, s->hwpt, NULL) ?:
+	       t_veventq(s->fd, s->other, IOMMU_VEVENTQ_TYPE_SELFTEST, 4,
+			 &s->id, &s->access);
+}
+
+static int with_event(struct scene *s)
+{
+	return with_events(s) ?: t_vevent(s->fd, s->idev);
+}
+
+/* An event for which there was no memory was there: its number is lost. */
+static bool is_marked_lost(int queue)
+{
+	struct iommufd_vevent_header header;
+
+	return read(queue, &header, sizeof(header)) == sizeof(header) &&
+	       header.flags == IOMMU_VEVENTQ_FLAG_LOST_EVENTS &&
+	       header.sequence == 0;
+}
+
+static int step_vevent(struct scene *s)
+{
+	bool right = !s->lost || is_marked_lost(s->access);
+	int err = t_vevent(s->fd, s->idev);
+
+	s->lost = err == ENOMEM;
+	return right ? err : EBADMSG;
+}
+
+static int step_read_event(struct scene *s)
+{
+	char event[64];
+	ssize_t n = read(s->access, event, sizeof(event));
+
+	if (n < 0)
+		return errno;
+	/* What could not be read is still there. */
+	return n ? 0 : EBADMSG;
+}
+
+static int step_invalidate_viommu(struct scene *s)
+{
+	struct iommu_viommu_invalidate_selftest requests[3] = {
+		{ .vdev_id = 1 }, { .vdev_id = 1 }, { .vdev_id = 1 },
+	};
+	uint32_t num = ARRAY_SIZE(requests);
+
+	return t_invalidate(s->fd, s->other,
+			    IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST, requests,
+			    sizeof(requests[0]), &num);
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, invalidate_viommu)
+{
+	.prepare = with_vdevice,
+	.step = step_invalidate_viommu,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, event)
+{
+	.prepare = with_events,
+	.step = step_vevent,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, read_event)
+{
+	.prepare = with_event,
+	.step = step_read_event,
+	.faultless = true,
+};
+
+static int step_attach_nested(struct scene *s)
+{
+	return t_mock_replace(s->fd, s->stdev, s->hwpt, NULL);
+}
+
+static int with_nested_on_viommu(struct scene *s)
+{
+	return with_vdevice(s) ?:
+	       t_nested(s->fd, s->idev, s->other, 0, 0, &s->hwpt);
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, attach_nested)
+{
+	.prepare = with_nested_on_viommu,
+	.step = step_attach_nested,
+};
+
+static int step_nested_on_viommu(struct scene *s)
+{
+	return t_nested(s->fd, s->idev, s->other, 0, 0, &s->hwpt);
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, hwpt_alloc_nested_on_viommu)
+{
+	.prepare = with_vdevice,
+	.step = step_nested_on_viommu,
+};
+
+static int with_read_page_requests(struct scene *s)
+{
+	return with_page_requests(s) ?: step_read_page_requests(s);
+}
+
+static int step_answer(struct scene *s)
+{
+	struct iommu_hwpt_page_response answer = {
+		.cookie = 1,
+		.code = IOMMUFD_PAGE_RESP_SUCCESS,
+	};
+
+	return write(s->access, &answer, sizeof(answer)) == sizeof(answer) ?
+	       0 : errno;
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, answer_page_requests)
+{
+	.prepare = with_read_page_requests,
+	.step = step_answer,
+	.faultless = true,
+};
+
+/* Detaching answers them itself. */
+FIXTURE_VARIANT_ADD(fail_nth, detach_with_page_requests)
+{
+	.prepare = with_read_page_requests,
+	.step = step_detach,
+};
+
+/* Ends: whatever an end needs it has to have. */
+
+static int with_closed_fault_queue(struct scene *s)
+{
+	int err = with_ioas(s) ?: t_fault_alloc(s->fd, &s->id, &s->access);
+
+	close(s->access);
+	s->access = -1;
+	return err;
+}
+
+static int with_closed_veventq(struct scene *s)
+{
+	int err = with_event(s);
+
+	close(s->access);
+	s->access = -1;
+	return err;
+}
+
+static int with_viommu_to_destroy(struct scene *s)
+{
+	int err = with_region(s);
+
+	s->id = s->other;
+	return err;
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, fault_queue_destroy)
+{
+	.prepare = with_closed_fault_queue,
+	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, veventq_destroy)
+{
+	.prepare = with_closed_veventq,
+	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, viommu_destroy)
+{
+	.prepare = with_viommu_to_destroy,
+	.step = step_destroy_hwpt,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, close_with_all_of_a_viommu)
+{
+	.prepare = with_event,
+	.step = step_close,
+};
+
+/* Our own options */
+
+static int step_account_mode(struct scene *s)
+{
+	uint64_t mode = 1;
+
+	return t_option(s->fd, IOMMU_X_OPTION_ACCOUNT_MODE, IOMMU_OPTION_OP_SET,
+			0, &mode);
+}
+
+static int step_budget(struct scene *s)
+{
+	uint64_t val = 0;
+
+	return t_option(s->fd, IOMMU_X_OPTION_BUDGET, IOMMU_OPTION_OP_GET, 0,
+			&val) ?:
+	       t_option(s->fd, IOMMU_X_OPTION_PINNED, IOMMU_OPTION_OP_GET, 0,
+			&val);
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, option_account_mode)
+{
+	.step = step_account_mode,
+	.faultless = true,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, option_budget)
+{
+	.prepare = with_maps,
+	.step = step_budget,
+	.faultless = true,
+};
+
+/* The commands of VFIO's container on the same file */
+
+static int with_vfio(struct scene *s)
+{
+	return with_device(s) ?:
+	       t_vfio_ioas(s->fd, IOMMU_VFIO_IOAS_SET, &s->ioas);
+}
+
+static int vfio_map(struct scene *s)
+{
+	struct vfio_iommu_type1_dma_map cmd = {
+		.argsz = sizeof(cmd),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)s->buf,
+		.iova = T_BASE,
+		.size = s->length,
+	};
+
+	return t_call(s->fd, VFIO_IOMMU_MAP_DMA, &cmd);
+}
+
+static int with_vfio_map(struct scene *s)
+{
+	return with_vfio(s) ?: vfio_map(s);
+}
+
+static int step_vfio_map(struct scene *s)
+{
+	return vfio_map(s);
+}
+
+static int step_vfio_unmap(struct scene *s)
+{
+	struct vfio_iommu_type1_dma_unmap cmd = {
+		.argsz = sizeof(cmd),
+		.iova = T_BASE,
+		.size = s->length,
+	};
+	int err = t_call(s->fd, VFIO_IOMMU_UNMAP_DMA, &cmd);
+
+	return s->tries++ && err == ENOENT ? 0 : err;
+}
+
+static int step_vfio_info(struct scene *s)
+{
+	struct {
+		struct vfio_iommu_type1_info info;
+		char caps[512];
+	} cmd = { .info.argsz = sizeof(cmd) };
+	int err = t_call(s->fd, VFIO_IOMMU_GET_INFO, &cmd);
+
+	return err ?: cmd.info.cap_offset ? 0 : EBADMSG;
+}
+
+static int step_vfio_set_iommu(struct scene *s)
+{
+	return ioctl(s->fd, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) ? errno : 0;
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, vfio_map)
+{
+	.prepare = with_vfio,
+	.step = step_vfio_map,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, vfio_unmap)
+{
+	.prepare = with_vfio_map,
+	.step = step_vfio_unmap,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, vfio_info)
+{
+	.prepare = with_vfio_map,
+	.step = step_vfio_info,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, vfio_set_iommu)
+{
+	.prepare = with_vfio,
+	.step = step_vfio_set_iommu,
+};
+
+/* VFIO's own container: ->dmabuf is the group's file, ->access the device's. */
+
+static int with_container(struct scene *s)
+{
+	char path[300], node[300];
+
+	find_pci(EDU_VENDOR, EDU_DEVICE, path, sizeof(path));
+	find_group(path, node, sizeof(node));
+	close(s->fd);
+	s->fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	s->dmabuf = open(node, O_RDWR | O_CLOEXEC);
+	if (s->fd < 0 || s->dmabuf < 0)
+		return errno;
+	return t_call(s->dmabuf, VFIO_GROUP_SET_CONTAINER, &s->fd);
+}
+
+static int container_set_iommu(struct scene *s)
+{
+	return ioctl(s->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) ? errno : 0;
+}
+
+static int container_get_device(struct scene *s)
+{
+	char path[300];
+
+	find_pci(EDU_VENDOR, EDU_DEVICE, path, sizeof(path));
+	s->access = ioctl(s->dmabuf, VFIO_GROUP_GET_DEVICE_FD,
+			  strrchr(path, '/') + 1);
+	return s->access < 0 ? errno : 0;
+}
+
+static int container_dirty(struct scene *s, uint32_t flags)
+{
+	char arg[sizeof(struct vfio_iommu_type1_dirty_bitmap) +
+		 sizeof(struct vfio_iommu_type1_dirty_bitmap_get)] = {};
+	struct vfio_iommu_type1_dirty_bitmap *cmd = (void *)arg;
+	struct vfio_iommu_type1_dirty_bitmap_get *get = (void *)cmd->data;
+	uint64_t bits = 0;
+
+	cmd->argsz = sizeof(arg);
+	cmd->flags = flags;
+	get->iova = T_BASE;
+	get->size = s->length;
+	get->bitmap.pgsize = T_PAGE;
+	get->bitmap.size = sizeof(bits);
+	get->bitmap.data = (void *)&bits;
+	return t_call(s->fd, VFIO_IOMMU_DIRTY_PAGES, cmd) ?:
+	       /* This IOMMU keeps no record: all may have been written. */
+	       flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP &&
+	       bits != (1 << BUF_PAGES) - 1 ? EBADMSG : 0;
+}
+
+static int step_container_set_iommu(struct scene *s)
+{
+	return container_set_iommu(s);
+}
+
+static int step_container_get_device(struct scene *s)
+{
+	return container_get_device(s);
+}
+
+static int step_container_dirty_start(struct scene *s)
+{
+	return container_dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
+}
+
+static int step_container_dirty_get(struct scene *s)
+{
+	return container_dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP);
+}
+
+static int with_container_type(struct scene *s)
+{
+	return with_container(s) ?: container_set_iommu(s);
+}
+
+static int with_container_device(struct scene *s)
+{
+	return with_container_type(s) ?: container_get_device(s);
+}
+
+static int with_container_map(struct scene *s)
+{
+	return with_container_device(s) ?: vfio_map(s);
+}
+
+static int with_container_dirty(struct scene *s)
+{
+	return with_container_map(s) ?: step_container_dirty_start(s);
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, container_set_iommu)
+{
+	.prepare = with_container,
+	.step = step_container_set_iommu,
+	.needs_group = true,
+	.faultless = true,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, container_get_device)
+{
+	.prepare = with_container_type,
+	.step = step_container_get_device,
+	.needs_group = true,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, container_map)
+{
+	.prepare = with_container_device,
+	.step = step_vfio_map,
+	.needs_group = true,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, container_unmap)
+{
+	.prepare = with_container_map,
+	.step = step_vfio_unmap,
+	.needs_group = true,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, container_dirty_start)
+{
+	.prepare = with_container_map,
+	.step = step_container_dirty_start,
+	.needs_group = true,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, container_dirty_get)
+{
+	.prepare = with_container_dirty,
+	.step = step_container_dirty_get,
+	.needs_group = true,
+};
+
+/* Who looks on */
+
+static int look(const char *path, const char *for_what)
+{
+	static char text[65536];
+	size_t done = 0;
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	do {
+		n = read(fd, text + done, sizeof(text) - 1 - done);
+		done += n > 0 ? n : 0;
+	} while (n > 0);
+	close(fd);
+	text[done] = 0;
+	return n < 0 ? errno : strstr(text, for_what) ? 0 : EBADMSG;
+}
+
+static int step_fdinfo(struct scene *s)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", s->fd);
+	return look(path, "iommufd-device:");
+}
+
+static int with_counted_objects(struct scene *s)
+{
+	int err = with_maps(s);
+
+	s->id = t_objects(s->fd);
+	return err;
+}
+
+static int step_debugfs_contexts(struct scene *s)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "objects=%u\n", s->id);
+	return look(DEBUGFS "iommufd/contexts", text);
+}
+
+static int step_debugfs_areas(struct scene *s)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "ioas=%u iova=%#llx", s->ioas,
+		 (unsigned long long)T_BASE);
+	return look(DEBUGFS "iommufd/areas", text);
+}
+
+FIXTURE_VARIANT_ADD(fail_nth, fdinfo)
+{
+	.prepare = with_maps,
+	.step = step_fdinfo,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, debugfs_contexts)
+{
+	.prepare = with_counted_objects,
+	.step = step_debugfs_contexts,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, debugfs_areas)
+{
+	.prepare = with_maps,
+	.step = step_debugfs_areas,
 };
 
 TEST_F(fail_nth, every_fault)
