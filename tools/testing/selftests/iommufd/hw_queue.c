@@ -92,6 +92,28 @@ TEST_F(hw_queue, refusals_in_order)
 	EXPECT_EQ(EEXIST, t_call(fd, IOMMU_HW_QUEUE_ALLOC, &cmd));
 }
 
+/* With all else right, each flag that there might be one day */
+TEST_F(hw_queue, flags)
+{
+	struct iommu_hw_queue_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = self->viommu,
+		.type = TYPE,
+		.nesting_parent_iova = T_BASE,
+		.length = T_PAGE,
+	};
+	unsigned int i;
+
+	ASSERT_EQ(0, map_buf(self));
+	for (i = 0; i < 32; i++) {
+		cmd.flags = 1U << i;
+		EXPECT_EQ(EOPNOTSUPP,
+			  t_call(self->fd, IOMMU_HW_QUEUE_ALLOC, &cmd));
+	}
+	cmd.flags = 0;
+	EXPECT_EQ(0, t_call(self->fd, IOMMU_HW_QUEUE_ALLOC, &cmd));
+}
+
 TEST_F(hw_queue, top_of_the_address_space)
 {
 	/* The last byte there is, and one more */

@@ -80,6 +80,39 @@ TEST_F(viommu, refusals_in_order)
 	EXPECT_EQ(0, t_destroy(self->fd, self->parent));
 }
 
+/* With all else right, each flag that there might be one day */
+TEST_F(viommu, flags)
+{
+	struct iommu_viommu_alloc cmd = {
+		.size = sizeof(cmd),
+		.type = TYPE,
+		.dev_id = self->idev,
+		.hwpt_id = self->parent,
+	};
+	unsigned int i;
+
+	for (i = 0; i < 32; i++) {
+		cmd.flags = 1U << i;
+		EXPECT_EQ(EOPNOTSUPP,
+			  t_call(self->fd, IOMMU_VIOMMU_ALLOC, &cmd));
+	}
+	cmd.flags = 0;
+	EXPECT_EQ(0, t_call(self->fd, IOMMU_VIOMMU_ALLOC, &cmd));
+}
+
+/* With all else right: neither an automatic page table nor a plain one */
+TEST_F(viommu, no_nest_parent)
+{
+	uint32_t plain;
+
+	ASSERT_EQ(0, t_hwpt_alloc(self->fd, self->idev, self->ioas, 0, &plain));
+	EXPECT_EQ(EINVAL, t_viommu(self->fd, self->idev, self->hwpt, TYPE, NULL,
+				   0, NULL));
+	EXPECT_EQ(EINVAL, t_viommu(self->fd, self->idev, plain, TYPE, NULL, 0,
+				   NULL));
+	EXPECT_EQ(0, t_destroy(self->fd, plain));
+}
+
 TEST_F(viommu, without_data)
 {
 	struct iommu_viommu_alloc cmd = {
