@@ -8,12 +8,10 @@
  *
  * userfaultfd holds a pin where it is worst: in the middle.
  */
-#include <linux/userfaultfd.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "util.h"
+#include "slow.h"
 
 #define NEEDS_PIN MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
 #define AREAS 8
@@ -322,59 +320,6 @@ TEST_F(access_race, pin_while_moved)
 		jobs[i].access = jobs[0].access;
 	run(_metadata, self, work, jobs, 4);
 	close(jobs[0].access);
-}
-
-/* Memory whose pages come when the test wants it */
-struct slow {
-	int uffd;
-	char *va;
-	size_t length;
-};
-
-/* No userfaultfd, as against one that does not work */
-#define SLOW_ABSENT 255
-
-static int slow_init(struct slow *slow, size_t length)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	slow->length = length;
-	slow->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (slow->uffd < 0)
-		return SLOW_ABSENT;
-	slow->va = mmap(NULL, length, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (slow->va == MAP_FAILED)
-		return errno;
-	madvise(slow->va, length, MADV_NOHUGEPAGE);
-	reg.range.start = (uintptr_t)slow->va;
-	reg.range.len = length;
-	if (ioctl(slow->uffd, UFFDIO_API, &api) ||
-	    ioctl(slow->uffd, UFFDIO_REGISTER, &reg))
-		return errno;
-	return 0;
-}
-
-/* Waits until somebody wants a page. */
-static bool slow_wanted(struct slow *slow)
-{
-	struct pollfd p = { .fd = slow->uffd, .events = POLLIN };
-	struct uffd_msg msg;
-
-	return poll(&p, 1, 30000) == 1 &&
-	       read(slow->uffd, &msg, sizeof(msg)) == sizeof(msg) &&
-	       msg.event == UFFD_EVENT_PAGEFAULT;
-}
-
-/* All of it is there from now on. */
-static bool slow_come(struct slow *slow)
-{
-	struct uffdio_zeropage zero = {
-		.range = { (uintptr_t)slow->va, slow->length },
-	};
-
-	return !ioctl(slow->uffd, UFFDIO_ZEROPAGE, &zero);
 }
 
 struct call {

@@ -4,6 +4,7 @@
  * nested page tables do, and how many of them are said to be done.
  */
 #include "pt.h"
+#include "slow.h"
 
 #define TYPE IOMMU_HWPT_INVALIDATE_DATA_SELFTEST
 #define WRONG_TYPE IOMMU_HWPT_INVALIDATE_DATA_SELFTEST_INVALID
@@ -469,6 +470,69 @@ TEST_F(invalidate, race_with_the_end)
 			.stop = &stop,
 		};
 	t_run(_metadata, work, jobs, ARRAY_SIZE(work));
+}
+
+/* One call of each kind, by threads of their own */
+struct slow_call {
+	int fd, err;
+	uint32_t id, num;
+	void *requests;
+	bool done;
+	pthread_t thread;
+};
+
+static void *call_invalidate(void *arg)
+{
+	struct slow_call *c = arg;
+
+	c->err = t_invalidate(c->fd, c->id, TYPE, c->requests, REQUEST_LEN,
+			      &c->num);
+	__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void *call_destroy(void *arg)
+{
+	struct slow_call *c = arg;
+
+	c->err = t_destroy(c->fd, c->id);
+	__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* The page table ends when the last request that is on its way is done. */
+TEST_F(invalidate, slow_requests_and_the_end)
+{
+	struct slow_call call = {
+		.fd = self->fd,
+		.id = self->hwpt,
+		.num = 1,
+	};
+	struct slow_call end = call;
+	struct slow slow;
+	int err;
+
+	err = slow_init(&slow, T_PAGE);
+	if (err == SLOW_ABSENT)
+		SKIP(return, "kernel without userfaultfd");
+	ASSERT_EQ(0, err);
+	call.requests = slow.va;
+	ASSERT_EQ(0, pthread_create(&call.thread, NULL, call_invalidate,
+				    &call));
+	ASSERT_TRUE(slow_wanted(&slow));
+	ASSERT_EQ(0, pthread_create(&end.thread, NULL, call_destroy, &end));
+	usleep(300000);
+	EXPECT_FALSE(__atomic_load_n(&end.done, __ATOMIC_ACQUIRE));
+	EXPECT_FALSE(__atomic_load_n(&call.done, __ATOMIC_ACQUIRE));
+	/* Nobody finds it any more. */
+	EXPECT_SAYS(ENOENT, 0, self->hwpt, TYPE, NULL, 0, 0);
+	ASSERT_TRUE(slow_come(&slow));
+	pthread_join(call.thread, NULL);
+	pthread_join(end.thread, NULL);
+	EXPECT_EQ(0, call.err);
+	EXPECT_EQ(1, call.num);
+	EXPECT_EQ(0, end.err);
+	close(slow.uffd);
 }
 
 TEST_HARNESS_MAIN
