@@ -268,6 +268,29 @@ TEST_F(dirty, holes)
 				 T_PAGE, self->bits));
 }
 
+/* A record that is forgotten has to be made anew by the next write. */
+TEST_F(dirty, written_again)
+{
+	const uint64_t page = T_BASE + 5 * T_PAGE;
+	unsigned int i;
+
+	ASSERT_EQ(0, t_set_dirty(self->fd, self->hwpt, ENABLE));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, t_dma_write_one(self->fd, self->hwpt, page));
+		ASSERT_EQ(0, GET(NO_CLEAR));
+		ASSERT_EQ(0, t_dma_write_one(self->fd, self->hwpt, page));
+		ASSERT_EQ(0, GET(0));
+		EXPECT_EQ(1, count(self->bits, 4096))
+			TH_LOG("round %u", i);
+	}
+	/* So does switching on, which forgets too. */
+	ASSERT_EQ(0, t_dma_write_one(self->fd, self->hwpt, page));
+	ASSERT_EQ(0, t_set_dirty(self->fd, self->hwpt, ENABLE));
+	ASSERT_EQ(0, t_dma_write_one(self->fd, self->hwpt, page));
+	ASSERT_EQ(0, GET(0));
+	EXPECT_EQ(1, count(self->bits, 4096));
+}
+
 TEST_F(dirty, unwritable_bitmap_keeps_the_record)
 {
 	char *cliff = t_cliff();
