@@ -1927,7 +1927,7 @@ FIXTURE_VARIANT_ADD(fail_nth, vfio_set_iommu)
 	.step = step_vfio_set_iommu,
 };
 
-/* VFIO's own container: ->dmabuf is the group's file, ->access the device's. */
+/* VFIO's own container; ->dmabuf is the file of a group in it. */
 
 static int with_container(struct scene *s)
 {
@@ -1946,16 +1946,6 @@ static int with_container(struct scene *s)
 static int container_set_iommu(struct scene *s)
 {
 	return ioctl(s->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) ? errno : 0;
-}
-
-static int container_get_device(struct scene *s)
-{
-	char path[300];
-
-	find_pci(EDU_VENDOR, EDU_DEVICE, path, sizeof(path));
-	s->access = ioctl(s->dmabuf, VFIO_GROUP_GET_DEVICE_FD,
-			  strrchr(path, '/') + 1);
-	return s->access < 0 ? errno : 0;
 }
 
 static int container_dirty(struct scene *s, uint32_t flags)
@@ -1984,11 +1974,6 @@ static int step_container_set_iommu(struct scene *s)
 	return container_set_iommu(s);
 }
 
-static int step_container_get_device(struct scene *s)
-{
-	return container_get_device(s);
-}
-
 static int step_container_dirty_start(struct scene *s)
 {
 	return container_dirty(s, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
@@ -2004,14 +1989,9 @@ static int with_container_type(struct scene *s)
 	return with_container(s) ?: container_set_iommu(s);
 }
 
-static int with_container_device(struct scene *s)
-{
-	return with_container_type(s) ?: container_get_device(s);
-}
-
 static int with_container_map(struct scene *s)
 {
-	return with_container_device(s) ?: vfio_map(s);
+	return with_container_type(s) ?: vfio_map(s);
 }
 
 static int with_container_dirty(struct scene *s)
@@ -2027,16 +2007,9 @@ FIXTURE_VARIANT_ADD(fail_nth, container_set_iommu)
 	.faultless = true,
 };
 
-FIXTURE_VARIANT_ADD(fail_nth, container_get_device)
-{
-	.prepare = with_container_type,
-	.step = step_container_get_device,
-	.needs_group = true,
-};
-
 FIXTURE_VARIANT_ADD(fail_nth, container_map)
 {
-	.prepare = with_container_device,
+	.prepare = with_container_type,
 	.step = step_vfio_map,
 	.needs_group = true,
 };
