@@ -342,7 +342,7 @@ TEST_F(ctl, driver)
 	ASSERT_EQ(0, RUN("-j", "show", self->pid, NULL, NULL));
 	EXPECT_OUT("{\"kind\":\"device\",\"id\":%u,\"name\":\"%s\",\"group\":",
 		   id, strrchr(path, '/') + 1);
-	EXPECT_OUT(",\"hwpt\":0,\"driver\":\"vfio-pci\"}");
+	EXPECT_OUT(",\"hwpt\":0,\"pasids\":0,\"driver\":\"vfio-pci\"}");
 	close(dev);
 }
 
