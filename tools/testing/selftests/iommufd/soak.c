@@ -17,6 +17,10 @@
 
 #include "pt.h"
 
+/* It is SOAK_SECONDS that ends the test. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT (7 * 24 * 60 * 60)
+
 #define CONTEXTS 3
 #define IDS 8
 #define THREADS_MAX 16
