@@ -884,7 +884,7 @@ FIXTURE(pfnmap_edu)
 
 FIXTURE_SETUP(pfnmap_edu)
 {
-	char path[300], node[300];
+	const char *why;
 
 	self->fd = -1;
 	self->edu.dev = -1;
@@ -893,13 +893,9 @@ FIXTURE_SETUP(pfnmap_edu)
 	if (!bar_open(_metadata, &self->bar, IVSHMEM_VENDOR, IVSHMEM_DEVICE,
 		      IVSHMEM_BAR))
 		SKIP(return, "no PCI device 1af4:1110 (QEMU: -device ivshmem-plain)");
-	if (!find_pci(EDU_VENDOR, EDU_DEVICE, path, sizeof(path)))
-		SKIP(return, "no PCI device 1234:11e8 (QEMU: -device edu)");
-	ASSERT_TRUE(find_cdev(path, node, sizeof(node)))
-		TH_LOG("%s is not bound to vfio-pci", path);
-	self->edu.dev = open(node, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->edu.dev)
-		TH_LOG("%s: %m", node);
+	why = edu_open(_metadata, &self->edu);
+	if (why)
+		SKIP(return, "%s", why);
 	self->fd = t_open();
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vfio_bind(self->edu.dev, self->fd, &self->id));

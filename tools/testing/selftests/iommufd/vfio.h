@@ -225,6 +225,28 @@ static inline void edu_set(struct edu *edu, unsigned int reg, uint32_t val)
 	__atomic_store_n(&edu->regs[reg / 4], val, __ATOMIC_RELEASE);
 }
 
+/*
+ * Opens the character device. Returns why there is none, or NULL: a device that is
+ * there and not ready for use is a failure.
+ */
+static inline const char *edu_open(struct __test_metadata *_metadata,
+				   struct edu *edu)
+{
+	char path[300], node[300];
+
+	edu->dev = -1;
+	if (access("/sys/kernel/iommu_groups/0", F_OK))
+		return "machine without an IOMMU";
+	if (!find_pci(EDU_VENDOR, EDU_DEVICE, path, sizeof(path)))
+		return "no PCI device 1234:11e8 (QEMU: -device edu)";
+	ASSERT_TRUE(find_cdev(path, node, sizeof(node)))
+		TH_LOG("%s is not bound to vfio-pci", path);
+	edu->dev = open(node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, edu->dev)
+		TH_LOG("%s: %m", node);
+	return NULL;
+}
+
 /* Maps the registers, lets the device do DMA, and sees whether it answers. */
 static inline void edu_start(struct __test_metadata *_metadata, struct edu *edu)
 {

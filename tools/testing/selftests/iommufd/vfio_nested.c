@@ -35,18 +35,12 @@ FIXTURE_SETUP(vfio_nested)
 		.data_len = sizeof(info),
 		.data_uptr = (uintptr_t)&info,
 	};
-	char path[300], node[300];
+	const char *why;
 
 	self->fd = -1;
-	self->edu.dev = -1;
-	if (access("/sys/kernel/iommu_groups/0", F_OK))
-		SKIP(return, "machine without an IOMMU");
-	if (!find_pci(EDU_VENDOR, EDU_DEVICE, path, sizeof(path)))
-		SKIP(return, "no PCI device 1234:11e8 (QEMU: -device edu)");
-	ASSERT_TRUE(find_cdev(path, node, sizeof(node)))
-		TH_LOG("%s is not bound to vfio-pci", path);
-	self->edu.dev = open(node, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->edu.dev);
+	why = edu_open(_metadata, &self->edu);
+	if (why)
+		SKIP(return, "%s", why);
 	self->fd = t_open();
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vfio_bind(self->edu.dev, self->fd, &self->id));
