@@ -30,30 +30,6 @@ static uint64_t number(int fd, uint32_t option)
 	return value;
 }
 
-/* One line of fdinfo, or NULL. */
-static const char *info_line(int fd, const char *key)
-{
-	static char line[256];
-	size_t n = strlen(key);
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "r");
-	if (!f)
-		return NULL;
-	while (fgets(line, sizeof(line), f)) {
-		if (strncmp(line, key, n) || line[n] != ':' ||
-		    line[n + 1] != '\t')
-			continue;
-		line[strcspn(line, "\n")] = 0;
-		fclose(f);
-		return line + n + 2;
-	}
-	fclose(f);
-	return NULL;
-}
-
 TEST(option)
 {
 	uint64_t value = 0;
@@ -62,11 +38,11 @@ TEST(option)
 
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(USER, number(fd, IOMMU_X_OPTION_ACCOUNT_MODE));
-	EXPECT_STREQ("user", info_line(fd, "iommufd-account-mode"));
+	EXPECT_STREQ("user", t_fdinfo(fd, "iommufd-account-mode"));
 	ASSERT_EQ(0, mode_set(fd, FILE_MODE));
 	EXPECT_EQ(FILE_MODE, number(fd, IOMMU_X_OPTION_ACCOUNT_MODE));
 	EXPECT_EQ(FILE_MODE, number(fd, IOMMU_OPTION_RLIMIT_MODE));
-	EXPECT_STREQ("fd", info_line(fd, "iommufd-account-mode"));
+	EXPECT_STREQ("fd", t_fdinfo(fd, "iommufd-account-mode"));
 	ASSERT_EQ(0, mode_set(fd, PROCESS));
 	EXPECT_EQ(PROCESS, number(fd, IOMMU_OPTION_RLIMIT_MODE));
 	ASSERT_EQ(0, t_rlimit_mode(fd, USER));
@@ -90,9 +66,9 @@ TEST(option)
 				       IOMMU_OPTION_OP_GET, 0, &value));
 
 	/* Busy comes before invalid. */
-	EXPECT_STREQ("0", info_line(fd, "iommufd-objects"));
+	EXPECT_STREQ("0", t_fdinfo(fd, "iommufd-objects"));
 	ASSERT_EQ(0, t_ioas_alloc(fd, &ioas));
-	EXPECT_STREQ("1", info_line(fd, "iommufd-objects"));
+	EXPECT_STREQ("1", t_fdinfo(fd, "iommufd-objects"));
 	EXPECT_EQ(EBUSY, mode_set(fd, FILE_MODE));
 	EXPECT_EQ(EBUSY, mode_set(fd, FILE_MODE + 1));
 	ASSERT_EQ(0, t_destroy(fd, ioas));
@@ -183,7 +159,7 @@ TEST_F(file_mode, limit)
 	EXPECT_EQ(12 * T_PAGE, number(self->fd, IOMMU_X_OPTION_PINNED));
 	EXPECT_EQ(4 * T_PAGE, number(self->fd, IOMMU_X_OPTION_BUDGET));
 	snprintf(text, sizeof(text), "%zu", 12 * T_PAGE);
-	EXPECT_STREQ(text, info_line(self->fd, "iommufd-pinned-bytes"));
+	EXPECT_STREQ(text, t_fdinfo(self->fd, "iommufd-pinned-bytes"));
 	EXPECT_EQ(self->pin + 12 * (long)T_PAGE / 1024, t_vmpin());
 	EXPECT_EQ(self->lck, t_vmlck());
 

@@ -607,25 +607,6 @@ static bool check_users(void)
 	return good;
 }
 
-/* iommufd-pinned-bytes of this process's file, or -1. */
-static long info_pinned(int fd)
-{
-	static const char key[] = "iommufd-pinned-bytes:";
-	char path[64], line[256];
-	long bytes = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "r");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, key, strlen(key)))
-			bytes = strtol(line + strlen(key), NULL, 10);
-	fclose(f);
-	return bytes;
-}
-
 static bool check_files(void)
 {
 	bool good = true;
@@ -647,7 +628,9 @@ static bool check_files(void)
 		t_option(w.fd[i], IOMMU_X_OPTION_PINNED, IOMMU_OPTION_OP_GET, 0,
 			 &pin);
 		good &= same("PINNED of file", i, pin, bytes);
-		good &= same("fdinfo of file", i, info_pinned(w.fd[i]), bytes);
+		good &= same("fdinfo of file", i,
+			     t_fdinfo_number(w.fd[i], "iommufd-pinned-bytes"),
+			     bytes);
 		for (j = 0; i == FILE_MODE && j < ACTORS; j++)
 			if (w.process[j].there && w.process[j].uid &&
 			    w.process[j].has[i])

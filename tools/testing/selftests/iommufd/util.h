@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -539,22 +540,42 @@ static inline int t_dmabufs(void)
 	return n;
 }
 
-/* How many objects a context has, or -1 if fdinfo does not tell */
-static inline int t_objects(int fd)
+/* What fdinfo says behind a key, or NULL; good until the thread's next call */
+static inline const char *t_fdinfo(int fd, const char *key)
 {
-	char path[64], line[256];
-	int n = -1;
+	static __thread char line[256];
+	size_t n = strlen(key);
+	char path[64];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	f = fopen(path, "r");
 	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "iommufd-objects: %d", &n) == 1)
-			break;
+		return NULL;
+	while (fgets(line, sizeof(line), f)) {
+		if (strncmp(line, key, n) || line[n] != ':' ||
+		    line[n + 1] != '\t')
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		fclose(f);
+		return line + n + 2;
+	}
 	fclose(f);
-	return n;
+	return NULL;
+}
+
+/* The same, a number; -1 if it is not told */
+static inline long t_fdinfo_number(int fd, const char *key)
+{
+	const char *text = t_fdinfo(fd, key);
+
+	return text ? strtol(text, NULL, 10) : -1;
+}
+
+/* How many objects a context has, or -1 if fdinfo does not tell */
+static inline int t_objects(int fd)
+{
+	return t_fdinfo_number(fd, "iommufd-objects");
 }
 
 /* Without CONFIG_IOMMUFD_TEST the number is unknown. */
