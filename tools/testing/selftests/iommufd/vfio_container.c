@@ -899,6 +899,8 @@ TEST_F(container, dirty_by_hardware)
 		SKIP(return, "not this driver's, or " T_NO_MOCK);
 	SET_UP(VFIO_TYPE1v2_IOMMU);
 	ASSERT_EQ(0, t_vfio_ioas(fd, IOMMU_VFIO_IOAS_GET, &ioas));
+	/* Every 4 KiB an IOPTE of its own, contiguous memory or not */
+	ASSERT_EQ(0, t_huge_pages(fd, ioas, 0));
 	ASSERT_EQ(0, t_mock(fd, ioas, NULL, &hwpt, NULL));
 	ASSERT_EQ(0, map(fd, self->buf, iova, 8 * T_PAGE));
 	ASSERT_EQ(0, map(fd, self->buf, iova + 8 * T_PAGE, 8 * T_PAGE));
