@@ -3,7 +3,8 @@
  * Numbers as large as they can be, in every field of every ioctl that is one: an
  * ID, a count, a length, an address at the top. Each is either refused or means
  * what it says; none makes the kernel read, write, allocate or loop for longer
- * than there is something to do.
+ * than there is something to do: whoever counts up to 2^32 is ended by the
+ * harness's time limit.
  *
  * What a range at the top means to MAP and UNMAP is in map.c.
  */
@@ -19,7 +20,6 @@ FIXTURE(limits)
 	int fd;
 	uint32_t ioas, stdev, idev, hwpt, parent, viommu, nested;
 	char *buf;
-	double start;
 };
 
 FIXTURE_SETUP(limits)
@@ -41,15 +41,12 @@ FIXTURE_SETUP(limits)
 			      &self->viommu));
 	ASSERT_EQ(0, t_nested(self->fd, self->idev, self->viommu, 0, 0,
 			      &self->nested));
-	self->start = t_seconds();
 }
 
 FIXTURE_TEARDOWN(limits)
 {
 	int fd;
 
-	/* Whoever counts up to 2^32 would not be done yet. */
-	EXPECT_LT(t_seconds() - self->start, 60);
 	close(self->fd);
 	fd = t_open();
 	EXPECT_EQ(0, t_check_refs(fd, self->buf, 4 * T_PAGE, 0));
