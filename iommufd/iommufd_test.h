@@ -53,10 +53,11 @@ enum {
 
 	/* Additions of this driver's own */
 	IOMMU_TEST_OP_X_MD_CHECK_BLOCKED = 0x100,
-	IOMMU_TEST_OP_X_TRIGGER_PARTIAL_IOPF = 0x120,
-	IOMMU_TEST_OP_X_IOPF_COUNTS = 0x121,
+	IOMMU_TEST_OP_X_DMA_READ = 0x101,
 	IOMMU_TEST_OP_X_DEVICE_MSI = 0x110,
 	IOMMU_TEST_OP_X_MD_CHECK_PHYS = 0x111,
+	IOMMU_TEST_OP_X_TRIGGER_PARTIAL_IOPF = 0x120,
+	IOMMU_TEST_OP_X_IOPF_COUNTS = 0x121,
 };
 
 /* Page tables of the mock IOMMU */
@@ -170,6 +171,8 @@ enum {
  * @memory_limit: SET_TEMP_MEMORY_LIMIT: bytes of temporary memory while pinning
  * @dirty: DIRTY, @id a HWPT: pretend writes by a device to the pages whose bits
  *	are set at uptr; returns how many
+ * @dma_read: X_DMA_READ, @id a HWPT: pretend a read by a device at iova, which
+ *	brings the IOPTE into the IOTLB
  * @check_iotlb: MD_CHECK_IOTLB, @id a nested HWPT: has this word this value
  * @trigger_iopf: TRIGGER_IOPF: a device asks for a page, the last of a group;
  *	X_TRIGGER_PARTIAL_IOPF: for one that is not the last
@@ -259,6 +262,9 @@ struct iommu_test_cmd {
 			__aligned_u64 uptr;
 			__aligned_u64 out_nr_dirty;
 		} dirty;
+		struct {
+			__aligned_u64 iova;
+		} dma_read;
 		struct {
 			__u32 id;
 			__u32 iotlb;
@@ -441,6 +447,7 @@ IOMMU_TEST_AT(dirty.length, 32);
 IOMMU_TEST_AT(dirty.page_size, 40);
 IOMMU_TEST_AT(dirty.uptr, 48);
 IOMMU_TEST_AT(dirty.out_nr_dirty, 56);
+IOMMU_TEST_AT(dma_read.iova, 16);
 IOMMU_TEST_AT(check_iotlb.id, 16);
 IOMMU_TEST_AT(check_iotlb.iotlb, 20);
 IOMMU_TEST_AT(trigger_iopf.dev_id, 16);

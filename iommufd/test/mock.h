@@ -71,14 +71,26 @@ static inline struct mock_device *mock_device_of(struct device *dev)
 #define MOCK_IOTLB_ENTRIES 16
 
 /**
- * struct mock_iotlb - pages that devices write to without looking at the table
+ * struct mock_iotlb_entry - a page that devices may write to, as they know it
+ * @page: IOVA
+ * @valid: is one
+ * @dirty: writes are no longer recorded
+ */
+struct mock_iotlb_entry {
+	unsigned long page;
+	bool valid;
+	bool dirty;
+};
+
+/**
+ * struct mock_iotlb - what devices know without looking at the table
  * @lock: guards the rest; outside of walk_lock
- * @pages: IOVAs plus 1, 0: none
+ * @entries: in no order
  * @next: the one that makes room
  */
 struct mock_iotlb {
 	spinlock_t lock; /* guards what follows */
-	unsigned long pages[MOCK_IOTLB_ENTRIES];
+	struct mock_iotlb_entry entries[MOCK_IOTLB_ENTRIES];
 	unsigned int next;
 };
 
@@ -119,6 +131,7 @@ void mock_dirty_exit(void);
 void mock_dirty_flush(struct mock_domain *mock,
 		      const struct iommu_iotlb_gather *gather);
 int mock_dirty_ioctl(struct iofd_ucmd *ucmd);
+int mock_dma_read_ioctl(struct iofd_ucmd *ucmd);
 
 /* mock_device.c */
 int mock_device_create_ioctl(struct iofd_ucmd *ucmd, u32 flags);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * DOC: writes of mock devices
+ * DOC: reads and writes of mock devices
  *
  * IOMMU_TEST_OP_DIRTY does what a device's write does to the page table, and
  * nothing to the memory: it finds the IOPTE and, if that allows writing, records
- * the write there in one atomic step with the check.
+ * the write there in one atomic step with the check.  IOMMU_TEST_OP_X_DMA_READ
+ * only finds it.
  *
- * Then it is in the IOTLB, and as long as it is there the next write to the page
- * does not look at the table again, so nothing records it either.  Whoever
- * forgets the record and does not flush loses writes, as on real hardware.  The
- * IOTLB has a few entries; what cannot write is not in it.
+ * Then it is in the IOTLB.  The first write to what a read has brought there is
+ * recorded in the IOPTE, but whether writing is allowed is not looked up again:
+ * that is the least that IOMMUs promise.  The next write does not look at the
+ * table at all, so nothing records it.  Whoever forgets the record, or takes the
+ * right to write away, and does not flush loses writes, as on real hardware.
+ * The IOTLB has a few entries; what cannot write is not in it.
  *
  * The table is walked as the IOMMU driver walks its own, with the format that
  * the mock shares with AMD's IOMMU.
@@ -40,17 +43,35 @@ static struct iofd_seal_format mock_seal_format = {
 	.set_writable = set_writable,
 };
 
-/* One walk down to the leaf; -EAGAIN: it has just changed */
-static int write_level(struct pt_range *range, void *arg, unsigned int level,
-		       struct pt_table_p *table)
+/* Down to the leaf; -EACCES: there it is, and cannot be written to */
+static int read_level(struct pt_range *range, void *arg, unsigned int level,
+		      struct pt_table_p *table)
 {
 	struct pt_state pts = pt_init(range, level, table);
 
 	switch (pt_load_single_entry(&pts)) {
 	case PT_ENTRY_TABLE:
+		return pt_descend(&pts, arg, read_level);
+	case PT_ENTRY_OA:
+		return pts.entry & SEAL_WRITE ? 0 : -EACCES;
+	case PT_ENTRY_EMPTY:
+		break;
+	}
+	return -ENOENT;
+}
+
+/* The same, and records a write; -EAGAIN: the leaf has just changed */
+static int write_level(struct pt_range *range, void *arg, unsigned int level,
+		       struct pt_table_p *table)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	const bool *cached = arg;
+
+	switch (pt_load_single_entry(&pts)) {
+	case PT_ENTRY_TABLE:
 		return pt_descend(&pts, arg, write_level);
 	case PT_ENTRY_OA:
-		if (!(pts.entry & SEAL_WRITE))
+		if (!*cached && !(pts.entry & SEAL_WRITE))
 			return -EACCES;
 		return pt_entry_make_write_dirty(&pts) ? 0 : -EAGAIN;
 	case PT_ENTRY_EMPTY:
@@ -59,14 +80,34 @@ static int write_level(struct pt_range *range, void *arg, unsigned int level,
 	return -ENOENT;
 }
 
-static bool is_cached(struct mock_iotlb *iotlb, unsigned long page)
+static int mock_walk(struct mock_domain *mock, unsigned long iova,
+		     pt_level_fn_t fn, void *arg)
+{
+	int rc;
+
+	read_lock(&mock->walk_lock);
+	rc = walk(&mock->domain, (struct iofd_range){ iova, iova }, fn, arg);
+	read_unlock(&mock->walk_lock);
+	return rc;
+}
+
+static struct mock_iotlb_entry *cache_find(struct mock_iotlb *iotlb,
+					   unsigned long page)
 {
 	unsigned int i;
 
 	for (i = 0; i < MOCK_IOTLB_ENTRIES; i++)
-		if (iotlb->pages[i] == page + 1)
-			return true;
-	return false;
+		if (iotlb->entries[i].valid && iotlb->entries[i].page == page)
+			return &iotlb->entries[i];
+	return NULL;
+}
+
+static void cache_add(struct mock_iotlb *iotlb, unsigned long page, bool dirty)
+{
+	iotlb->entries[iotlb->next] = (struct mock_iotlb_entry){
+		.page = page, .valid = true, .dirty = dirty,
+	};
+	iotlb->next = (iotlb->next + 1) % MOCK_IOTLB_ENTRIES;
 }
 
 /**
@@ -78,19 +119,19 @@ void mock_dirty_flush(struct mock_domain *mock,
 		      const struct iommu_iotlb_gather *gather)
 {
 	struct mock_iotlb *iotlb = &mock->iotlb;
-	unsigned long page;
+	struct mock_iotlb_entry *entry;
 	unsigned int i;
 
 	guard(spinlock)(&iotlb->lock);
 	for (i = 0; i < MOCK_IOTLB_ENTRIES; i++) {
-		page = iotlb->pages[i] - 1;
-		if (page <= gather->end &&
-		    page + (MOCK_PAGE_SIZE - 1) >= gather->start)
-			iotlb->pages[i] = 0;
+		entry = &iotlb->entries[i];
+		if (entry->page <= gather->end &&
+		    entry->page + (MOCK_PAGE_SIZE - 1) >= gather->start)
+			entry->valid = false;
 	}
 }
 
-static int mock_write(struct mock_domain *mock, unsigned long iova)
+static int mock_read(struct mock_domain *mock, unsigned long iova)
 {
 	unsigned long page = iova & ~(MOCK_PAGE_SIZE - 1);
 	struct mock_iotlb *iotlb = &mock->iotlb;
@@ -98,19 +139,36 @@ static int mock_write(struct mock_domain *mock, unsigned long iova)
 
 	/* Held throughout: a flush comes before or after all of it. */
 	guard(spinlock)(&iotlb->lock);
-	if (is_cached(iotlb, page))
+	if (cache_find(iotlb, page))
 		return 0;
+	rc = mock_walk(mock, iova, read_level, NULL);
+	if (!rc)
+		cache_add(iotlb, page, false);
+	return rc == -EACCES ? 0 : rc;
+}
+
+static int mock_write(struct mock_domain *mock, unsigned long iova)
+{
+	unsigned long page = iova & ~(MOCK_PAGE_SIZE - 1);
+	struct mock_iotlb *iotlb = &mock->iotlb;
+	struct mock_iotlb_entry *entry;
+	bool cached;
+	int rc;
+
+	guard(spinlock)(&iotlb->lock);
+	entry = cache_find(iotlb, page);
+	if (entry && entry->dirty)
+		return 0;
+	cached = entry;
 	do {
-		read_lock(&mock->walk_lock);
-		rc = walk(&mock->domain, (struct iofd_range){ iova, iova },
-			  write_level, NULL);
-		read_unlock(&mock->walk_lock);
+		rc = mock_walk(mock, iova, write_level, &cached);
 	} while (rc == -EAGAIN);
-	if (!rc) {
-		iotlb->pages[iotlb->next] = page + 1;
-		iotlb->next = (iotlb->next + 1) % MOCK_IOTLB_ENTRIES;
-	}
-	return rc;
+	/* Without a flush it is written to even where nothing is mapped. */
+	if (entry)
+		entry->dirty = true;
+	else if (!rc)
+		cache_add(iotlb, page, true);
+	return entry ? 0 : rc;
 }
 
 /* Write to each page whose bit is set; *@nr is how many that were. */
@@ -195,6 +253,24 @@ int mock_dirty_ioctl(struct iofd_ucmd *ucmd)
 	rc = write_domain(iofd_hwpt_of(obj)->domain, cmd, nr_bits);
 	iofd_object_return(objects, obj);
 	return rc ?: iofd_ucmd_respond(ucmd, sizeof(*cmd));
+}
+
+/* IOMMU_TEST_OP_X_DMA_READ */
+int mock_dma_read_ioctl(struct iofd_ucmd *ucmd)
+{
+	struct iofd_objects *objects = &ucmd->ctx->objects;
+	struct iommu_test_cmd *cmd = ucmd->cmd;
+	struct iommufd_object *obj;
+	struct mock_domain *mock;
+	int rc;
+
+	obj = iofd_object_borrow(objects, cmd->id, IOMMUFD_OBJ_HWPT_PAGING);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	mock = mock_domain_of(iofd_hwpt_of(obj)->domain);
+	rc = mock ? mock_read(mock, cmd->dma_read.iova) : -EINVAL;
+	iofd_object_return(objects, obj);
+	return rc;
 }
 
 void mock_dirty_init(void)

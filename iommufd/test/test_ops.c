@@ -250,6 +250,8 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 		return mock_access_rw_ioctl(ucmd);
 	case IOMMU_TEST_OP_DIRTY:
 		return mock_dirty_ioctl(ucmd);
+	case IOMMU_TEST_OP_X_DMA_READ:
+		return mock_dma_read_ioctl(ucmd);
 	case IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT:
 		return set_memory_limit_ioctl(ucmd);
 	case IOMMU_TEST_OP_TRIGGER_IOPF:

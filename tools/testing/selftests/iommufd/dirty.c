@@ -113,6 +113,30 @@ TEST_F(dirty, single_bits)
 	}
 }
 
+/* A read is not recorded, and a write behind it is. */
+TEST_F(dirty, reads)
+{
+	int fd = self->fd;
+
+	ASSERT_EQ(0, t_set_dirty(fd, self->hwpt, ENABLE));
+	ASSERT_EQ(0, t_dma_read(fd, self->hwpt, T_BASE + 4 * UNIT));
+	ASSERT_EQ(0, GET(0));
+	EXPECT_EQ(0, count(self->bits, 4096));
+	ASSERT_EQ(0, t_dma_read(fd, self->hwpt, T_BASE + 4 * UNIT));
+	ASSERT_EQ(0, t_dma_write_one(fd, self->hwpt, T_BASE + 4 * UNIT));
+	ASSERT_EQ(0, GET(0));
+	EXPECT_EQ(1, count(self->bits, 4096));
+	EXPECT_TRUE(bit(self->bits, 4));
+
+	EXPECT_EQ(ENOENT, t_dma_read(fd, self->hwpt, T_BASE + self->length));
+	EXPECT_EQ(ENOENT, t_dma_read(fd, self->ioas, T_BASE));
+	/* What was known of it goes with an area. */
+	ASSERT_EQ(0, t_dma_read(fd, self->hwpt, T_BASE));
+	ASSERT_EQ(0, t_unmap_all(fd, self->ioas, NULL));
+	EXPECT_EQ(ENOENT, t_dma_write_one(fd, self->hwpt, T_BASE));
+	EXPECT_EQ(ENOENT, t_dma_read(fd, self->hwpt, T_BASE));
+}
+
 TEST_F(dirty, parts_and_page_sizes)
 {
 	ASSERT_EQ(0, t_set_dirty(self->fd, self->hwpt, ENABLE));
@@ -593,13 +617,23 @@ TEST_F(dirty, unmap_of_pinned_memory)
 
 /* Races */
 
-/* Writes until it is blocked; what succeeded is to be found in a bitmap. */
+/*
+ * Writes until it is blocked; what succeeded is to be found in a bitmap. With a
+ * seed it reads first, and by the time it writes the IOMMU has known for a while
+ * that it may.
+ */
 static void *writer(void *arg)
 {
 	struct t_job *job = arg;
 	int err;
 
 	while (!t_stopped(job)) {
+		if (job->seed) {
+			err = t_dma_read(job->fd, job->hwpt, job->base);
+			if (err && err != ENOENT)
+				t_wrong(job, "read", err);
+			usleep(t_random(&job->seed) % 200);
+		}
 		err = t_dma_write_one(job->fd, job->hwpt, job->base);
 		if (!err)
 			__atomic_store_n((bool *)job->buf, true,
@@ -668,25 +702,43 @@ static void *unmapper(void *arg)
 	return NULL;
 }
 
-TEST_F(dirty, unmap_loses_nothing)
+/* @job: of the writer; but for the seed, the unmapper's too */
+static void unmap_and_write(struct __test_metadata *_metadata,
+			    struct t_job job)
 {
 	const t_work_t work[] = { writer, unmapper };
-	struct unmapper me = { .va = self->buf };
+	struct unmapper me = { .va = job.buf };
+	struct t_job jobs[] = { job, job };
 	bool stop = false;
-	struct t_job jobs[] = {
-		{ .fd = self->fd, .hwpt = self->hwpt, .stop = &stop,
-		  .base = T_BASE + 512 * T_PAGE, .buf = (char *)&me.written },
-		{ .fd = self->fd, .hwpt = self->hwpt, .ioas = self->ioas,
-		  .base = T_BASE + 512 * T_PAGE, .stop = &stop, .self = &me,
-		  .seed = 20261121 },
-	};
 
 	me.writer = &jobs[0];
-	ASSERT_EQ(0, t_set_dirty(self->fd, self->hwpt, ENABLE));
+	jobs[0].stop = &stop;
+	jobs[0].buf = (char *)&me.written;
+	jobs[1].stop = &stop;
+	jobs[1].self = &me;
+	jobs[1].seed = 20261121;
+	ASSERT_EQ(0, t_set_dirty(job.fd, job.hwpt, ENABLE));
 	t_run(_metadata, work, jobs, 2);
 	TH_LOG("%lu times written before the unmap, %lu times not", me.seen,
 	       me.blank);
 	EXPECT_LT(0, me.seen);
+}
+
+TEST_F(dirty, unmap_loses_nothing)
+{
+	unmap_and_write(_metadata, (struct t_job){
+		.fd = self->fd, .hwpt = self->hwpt, .ioas = self->ioas,
+		.buf = self->buf, .base = T_BASE + 512 * T_PAGE,
+	});
+}
+
+TEST_F(dirty, unmap_loses_no_write_behind_a_read)
+{
+	unmap_and_write(_metadata, (struct t_job){
+		.fd = self->fd, .hwpt = self->hwpt, .ioas = self->ioas,
+		.buf = self->buf, .base = T_BASE + 512 * T_PAGE,
+		.seed = 20261123,
+	});
 }
 
 /* Takes the bitmap away and gives it back. */

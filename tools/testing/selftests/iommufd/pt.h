@@ -349,6 +349,18 @@ static inline int t_dma_write_one(int fd, uint32_t hwpt, uint64_t iova)
 			   NULL);
 }
 
+/* A device reads at @iova, after which its IOMMU knows the way. */
+static inline int t_dma_read(int fd, uint32_t hwpt, uint64_t iova)
+{
+	struct iommu_test_cmd cmd = {
+		.op = IOMMU_TEST_OP_X_DMA_READ,
+		.id = hwpt,
+		.dma_read = { .iova = iova },
+	};
+
+	return t_test(fd, &cmd);
+}
+
 /*
  * Where a device has to write MSIs to that are to arrive at @addr, as the
  * interrupt code would ask; *@iova 1 if at @addr itself.
