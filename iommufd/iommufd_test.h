@@ -101,8 +101,9 @@ enum {
 	 * the context that have the flag; MSIs are translated, through a window
 	 * as below, or through the small one; addresses that mean something else
 	 * to the device; MSIs that are not translated; its IOMMU can ignore
-	 * no-snoop; a driver that forgets to detach it; and one that sets up an
-	 * MSI to MOCK_LATE_MSI while the device moves
+	 * no-snoop; a driver that forgets to detach it; one that sets up an MSI
+	 * to MOCK_LATE_MSI while the device moves; behind an IOMMU with a driver
+	 * of its own
 	 */
 	MOCK_FLAGS_DEVICE_X_GROUP = 1 << 16,
 	MOCK_FLAGS_DEVICE_X_SW_MSI = 1 << 17,
@@ -112,6 +113,7 @@ enum {
 	MOCK_FLAGS_DEVICE_X_COHERENT = 1 << 21,
 	MOCK_FLAGS_DEVICE_X_LEFT_ATTACHED = 1 << 22,
 	MOCK_FLAGS_DEVICE_X_LATE_MSI = 1 << 23,
+	MOCK_FLAGS_DEVICE_X_OTHER_IOMMU = 1 << 24,
 };
 
 #define MOCK_MSI_START 0x7f000000UL

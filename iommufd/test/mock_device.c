@@ -35,7 +35,8 @@
 		     MOCK_FLAGS_DEVICE_X_HW_MSI |	\
 		     MOCK_FLAGS_DEVICE_X_COHERENT |	\
 		     MOCK_FLAGS_DEVICE_X_LEFT_ATTACHED |	\
-		     MOCK_FLAGS_DEVICE_X_LATE_MSI)
+		     MOCK_FLAGS_DEVICE_X_LATE_MSI |	\
+		     MOCK_FLAGS_DEVICE_X_OTHER_IOMMU)
 
 /* Numbers in the names of devices */
 static DEFINE_IDA(mock_numbers);

@@ -8,11 +8,15 @@
  *   bus iommufd_mock            device iommufd_selftest_iommu
  *     iommufd_mock0  ------+      |
  *     iommufd_mock1  ------+--> IOMMU instance
+ *     iommufd_mock2  ---------> the other one
  *                                 |
  *                               blocked domain | page tables
  *
  * Each device is a group of its own, or in one with others of its context.
  * While nobody attaches it, it is blocked.
+ *
+ * The other instance has an IOMMU driver of its own, as far as anybody but this
+ * code can see: what one of the two has made means nothing to the other.
  *
  * Its page tables are real ones, of a format whose smallest page is half of
  * PAGE_SIZE: what assumes that both are the same breaks on them.  The only
@@ -50,6 +54,20 @@ static struct irq_domain *mock_msi_domain;
 static struct iommu_device mock_iommu_device = {
 	.max_pasids = 1 << MOCK_PASID_WIDTH,
 };
+
+static struct iommu_device mock_other_device = {
+	.max_pasids = 1 << MOCK_PASID_WIDTH,
+};
+
+static struct iommu_device *iommu_of(const struct device *dev)
+{
+	const struct mock_device *mdev =
+		container_of_const(dev, struct mock_device, dev);
+
+	if (mdev->flags & MOCK_FLAGS_DEVICE_X_OTHER_IOMMU)
+		return &mock_other_device;
+	return &mock_iommu_device;
+}
 
 /* What is no hardware has only to be told whether it may ask for pages. */
 static int blocked_attach_dev(struct iommu_domain *domain, struct device *dev,
@@ -307,7 +325,7 @@ static struct iommu_device *mock_probe_device(struct device *dev)
 {
 	if (dev->bus != &mock_bus)
 		return ERR_PTR(-ENODEV);
-	return &mock_iommu_device;
+	return iommu_of(dev);
 }
 
 static int is_in_shared_group(struct device *dev, const void *data)
@@ -317,6 +335,7 @@ static int is_in_shared_group(struct device *dev, const void *data)
 
 	return mdev->ctx == wanted->ctx &&
 	       mdev->flags & MOCK_FLAGS_DEVICE_X_GROUP &&
+	       iommu_of(&mdev->dev) == iommu_of(&wanted->dev) &&
 	       device_iommu_mapped(dev);
 }
 
@@ -354,6 +373,9 @@ static const struct iommu_ops mock_iommu_ops = {
 	.get_resv_regions = mock_regions,
 	.user_pasid_table = true,
 };
+
+/* A copy: who owns what is told from the address. */
+static struct iommu_ops mock_other_ops __ro_after_init;
 
 /**
  * mock_domain_of - the mock's page table behind a domain
@@ -398,7 +420,7 @@ int mock_iommu_add_device(struct device *dev)
 
 	dev->bus = &mock_bus;
 	dev_set_msi_domain(dev, mock_msi_domain);
-	rc = iommu_mock_device_add(dev, &mock_iommu_device);
+	rc = iommu_mock_device_add(dev, iommu_of(dev));
 	if (rc) {
 		/* Left behind where there was no memory for the fwspec. */
 		kfree(dev->iommu);
@@ -458,6 +480,43 @@ static void remove_msi_domain(void)
 	irq_domain_free_fwnode(mock_msi_fwnode);
 }
 
+/* Nothing is probed for it: only devices that name it are behind it. */
+static int __init add_other_iommu(struct device *parent)
+{
+	struct iommu_device *iommu = &mock_other_device;
+	struct fwnode_handle *fwnode;
+	int rc;
+
+	fwnode = fwnode_create_software_node(NULL, NULL);
+	if (IS_ERR(fwnode))
+		return PTR_ERR(fwnode);
+	iommu->fwnode = fwnode;
+	rc = iommu_device_sysfs_add(iommu, parent, NULL, "%s.other",
+				    dev_name(parent));
+	if (rc)
+		goto err_fwnode;
+	mock_other_ops = mock_iommu_ops;
+	rc = iommu_device_register(iommu, &mock_other_ops, NULL);
+	if (rc)
+		goto err_sysfs;
+	return 0;
+
+err_sysfs:
+	iommu_device_sysfs_remove(iommu);
+err_fwnode:
+	fwnode_remove_software_node(fwnode);
+	return rc;
+}
+
+static void remove_other_iommu(void)
+{
+	struct fwnode_handle *fwnode = mock_other_device.fwnode;
+
+	iommu_device_unregister(&mock_other_device);
+	iommu_device_sysfs_remove(&mock_other_device);
+	fwnode_remove_software_node(fwnode);
+}
+
 int __init mock_iommu_init(void)
 {
 	struct platform_device *pdev;
@@ -481,9 +540,15 @@ int __init mock_iommu_init(void)
 				       &mock_bus, &mock_bus_nb);
 	if (rc)
 		goto err_sysfs;
+	rc = add_other_iommu(&pdev->dev);
+	if (rc)
+		goto err_iommu;
 	mock_platform_device = pdev;
 	return 0;
 
+err_iommu:
+	iommu_device_unregister_bus(&mock_iommu_device, &mock_bus,
+				    &mock_bus_nb);
 err_sysfs:
 	iommu_device_sysfs_remove(&mock_iommu_device);
 err_bus:
@@ -498,6 +563,7 @@ err_platform:
 /* No context exists any more, and with them went the devices. */
 void mock_iommu_exit(void)
 {
+	remove_other_iommu();
 	iommu_device_unregister_bus(&mock_iommu_device, &mock_bus,
 				    &mock_bus_nb);
 	iommu_device_sysfs_remove(&mock_iommu_device);

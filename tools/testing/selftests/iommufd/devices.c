@@ -2,7 +2,8 @@
 /*
  * Devices that are not like the others: addresses of which they keep some for
  * themselves, MSI windows that contradict each other, IOMMUs that can ignore
- * no-snoop, and drivers that forget to detach.
+ * no-snoop, drivers that forget to detach, and IOMMUs whose drivers know nothing
+ * of each other.
  *
  * Some of it is a bug of somebody else, which the kernel says with a warning.
  * expect_warning() tells whoever reads the log that it has to be there.
@@ -19,6 +20,7 @@
 #define HW_MSI MOCK_FLAGS_DEVICE_X_HW_MSI
 #define COHERENT MOCK_FLAGS_DEVICE_X_COHERENT
 #define FORGOTTEN MOCK_FLAGS_DEVICE_X_LEFT_ATTACHED
+#define OTHER MOCK_FLAGS_DEVICE_X_OTHER_IOMMU
 
 FIXTURE(devices)
 {
@@ -349,6 +351,84 @@ TEST_F(devices, coherency_of_page_tables)
 	ASSERT_EQ(0, t_ioas_alloc(fd, &again));
 	EXPECT_EQ(next, again);
 	EXPECT_EQ(0, t_destroy(fd, hwpt));
+}
+
+/* An address space is of all IOMMUs, a page table of one. */
+TEST_F(devices, other_iommu)
+{
+	uint32_t auto1, auto2, made, idev, stdev, used;
+	int fd = self->fd;
+
+	ASSERT_EQ(0, t_mock(fd, self->a, NULL, &auto1, &idev));
+	ASSERT_EQ(0, t_map_at(fd, self->a, self->buf, T_PAGE, T_BASE));
+	ASSERT_EQ(0, t_mock_flags(fd, self->a, OTHER, &stdev, &auto2, NULL));
+	EXPECT_NE(auto1, auto2);
+	ASSERT_EQ(0, t_map_at(fd, self->a, self->buf + T_PAGE, T_PAGE,
+			      T_BASE + T_PAGE));
+	EXPECT_EQ(0, t_check_map(fd, auto1, T_BASE, 2 * T_PAGE, self->buf));
+	EXPECT_EQ(0, t_check_map(fd, auto2, T_BASE, 2 * T_PAGE, self->buf));
+
+	/* Who asks for one is told; the automatic one stays. */
+	ASSERT_EQ(0, t_hwpt_alloc(fd, idev, self->a, 0, &made));
+	EXPECT_EQ(EINVAL, t_mock_replace(fd, stdev, made, NULL));
+	EXPECT_EQ(EINVAL, t_mock_replace(fd, stdev, auto1, NULL));
+	EXPECT_EQ(EINVAL, t_mock_flags(fd, made, OTHER, NULL, NULL, NULL));
+	EXPECT_EQ(0, t_destroy(fd, made));
+	ASSERT_EQ(0, t_mock_replace(fd, stdev, self->a, &used));
+	EXPECT_EQ(auto2, used);
+
+	ASSERT_EQ(0, t_unmap(fd, self->a, T_BASE, T_PAGE, NULL));
+	EXPECT_EQ(0, t_check_blocked(fd, auto1, T_BASE, T_PAGE));
+	EXPECT_EQ(0, t_check_blocked(fd, auto2, T_BASE, T_PAGE));
+	ASSERT_EQ(0, t_destroy(fd, stdev));
+	EXPECT_EQ(0, t_check_map(fd, auto1, T_BASE + T_PAGE, T_PAGE,
+				 self->buf + T_PAGE));
+	/* Nor is a group of two. */
+	ASSERT_EQ(0, t_mock_flags(fd, self->a, GROUP, NULL, &made, NULL));
+	EXPECT_EQ(auto1, made);
+	ASSERT_EQ(0, t_mock_flags(fd, self->a, GROUP | OTHER, NULL, &made,
+				  NULL));
+	EXPECT_NE(auto1, made);
+}
+
+/* A driver would take what another one has made for its own. */
+TEST_F(devices, other_iommu_and_nesting)
+{
+	const uint32_t type = IOMMU_VIOMMU_TYPE_SELFTEST;
+	struct {
+		uint32_t stdev, idev, parent, nested, viommu, on_viommu;
+	} one, two;
+	uint32_t id;
+	int fd = self->fd;
+
+	ASSERT_EQ(0, t_mock(fd, self->a, &one.stdev, NULL, &one.idev));
+	ASSERT_EQ(0, t_mock_flags(fd, self->a, OTHER, &two.stdev, NULL,
+				  &two.idev));
+	ASSERT_EQ(0, t_hwpt_alloc(fd, one.idev, self->a,
+				  IOMMU_HWPT_ALLOC_NEST_PARENT, &one.parent));
+	ASSERT_EQ(0, t_hwpt_alloc(fd, two.idev, self->a,
+				  IOMMU_HWPT_ALLOC_NEST_PARENT, &two.parent));
+
+	EXPECT_EQ(EINVAL, t_nested(fd, two.idev, one.parent, 0, 0, &id));
+	EXPECT_EQ(EINVAL, t_nested(fd, one.idev, two.parent, 0, 0, &id));
+	ASSERT_EQ(0, t_nested(fd, one.idev, one.parent, 0, 0, &one.nested));
+	ASSERT_EQ(0, t_nested(fd, two.idev, two.parent, 0, 0, &two.nested));
+	EXPECT_EQ(EINVAL, t_mock_replace(fd, two.stdev, one.nested, NULL));
+	EXPECT_EQ(0, t_mock_replace(fd, two.stdev, two.nested, NULL));
+
+	EXPECT_EQ(EINVAL, t_viommu(fd, two.idev, one.parent, type, NULL, 0,
+				   &id));
+	EXPECT_EQ(EINVAL, t_viommu(fd, one.idev, two.parent, type, NULL, 0,
+				   &id));
+	ASSERT_EQ(0, t_viommu(fd, one.idev, one.parent, type, NULL, 0,
+			      &one.viommu));
+	ASSERT_EQ(0, t_viommu(fd, two.idev, two.parent, type, NULL, 0,
+			      &two.viommu));
+	EXPECT_EQ(EINVAL, t_nested(fd, two.idev, one.viommu, 0, 0, &id));
+	EXPECT_EQ(EINVAL, t_vdevice(fd, one.viommu, two.idev, 1, &id));
+	ASSERT_EQ(0, t_nested(fd, two.idev, two.viommu, 0, 0, &two.on_viommu));
+	ASSERT_EQ(0, t_vdevice(fd, two.viommu, two.idev, 1, &id));
+	EXPECT_EQ(0, t_mock_replace(fd, two.stdev, two.on_viommu, NULL));
 }
 
 TEST_HARNESS_MAIN
