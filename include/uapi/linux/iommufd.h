@@ -982,6 +982,7 @@ struct iommu_viommu_arm_smmuv3_invalidate {
  * Drops translations an IOMMU has cached of a page table that a guest changed.
  * Requests are carried out in order; the first that fails ends the call.
  * @entry_num 0 asks whether the kernel knows @data_type for this object.
+ * Not all IOMMU drivers understand the question: Arm's vIOMMUs say EINVAL to it.
  *
  * Return: 0, or -1 and errno:
  *
