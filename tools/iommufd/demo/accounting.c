@@ -7,6 +7,7 @@
  * is to be counted, and hands over. The programs are children without
  * privileges; each does one thing: map a piece of its memory when it is told to.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <linux/iommufd.h>
 #include <string.h>
