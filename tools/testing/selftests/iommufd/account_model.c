@@ -522,7 +522,7 @@ static int step_group(void)
 static const struct {
 	int (*fn)(void);
 	unsigned int weight;
-	const char *name;
+	char name[8];
 } steps[] = {
 	{ step_map, 14, "map" }, { step_copy, 8, "copy" },
 	{ step_unmap, 9, "unmap" }, { step_pin, 12, "pin" },

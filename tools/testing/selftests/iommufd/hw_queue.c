@@ -133,7 +133,7 @@ TEST_F(hw_queue, what_it_takes)
 {
 	uint64_t iova = T_BASE + 32 * T_PAGE;
 	uint32_t flags = IOMMU_IOAS_MAP_WRITEABLE | T_FIXED;
-	uint32_t id;
+	uint32_t id = 0;
 
 	/* Every page of it mapped */
 	ASSERT_EQ(0, map_buf(self));
@@ -166,7 +166,7 @@ TEST_F(hw_queue, what_it_takes)
 
 TEST_F(hw_queue, any_place_in_a_page)
 {
-	uint32_t id;
+	uint32_t id = 0;
 
 	ASSERT_EQ(0, map_buf(self));
 	/* The mock compares where it is told to be with its page table. */
@@ -309,7 +309,7 @@ TEST_F(hw_queue, device_memory)
 
 TEST_F(hw_queue, depends_on_the_one_before)
 {
-	uint32_t id[2], viommu, other;
+	uint32_t id[2], viommu, other = 0;
 
 	ASSERT_EQ(0, map_buf(self));
 	ASSERT_EQ(0, t_hw_queue(self->fd, self->viommu, TYPE, 0, T_BASE, 64,

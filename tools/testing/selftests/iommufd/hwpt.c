@@ -215,7 +215,7 @@ TEST_F(hwpt, dirty_tracking_the_device_has_not)
 
 TEST_F(hwpt, every_flag_with_every_other)
 {
-	uint32_t flags, hwpt, idev;
+	uint32_t flags, hwpt = 0, idev;
 	bool good;
 
 	ASSERT_EQ(0, t_mock_flags(self->fd, self->home,

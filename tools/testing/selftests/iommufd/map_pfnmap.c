@@ -515,7 +515,7 @@ TEST_F(map_pfnmap, mprotect)
 TEST_F(map_pfnmap, memory_decode)
 {
 	uint64_t iova;
-	uint32_t hwpt;
+	uint32_t hwpt = 0;
 	int i;
 
 	ASSERT_EQ(0, t_map_at(self->fd, self->lazy, self->va, T_PAGE, T_BASE));
@@ -601,7 +601,7 @@ TEST_F(map_pfnmap, everything_while_revoked)
 
 TEST_F(map_pfnmap, process_exit)
 {
-	uint32_t second;
+	uint32_t second = 0;
 	char byte = 0;
 	int ready[2], go[2], status;
 	pid_t pid;

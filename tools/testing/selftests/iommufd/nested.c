@@ -188,7 +188,7 @@ TEST_F(nested, end_of_the_context)
 
 TEST_F(nested, flags)
 {
-	uint32_t next = next_id(self->fd), bit, hwpt;
+	uint32_t next = next_id(self->fd), bit, hwpt = 0;
 
 	for (bit = 0; bit < 32; bit++) {
 		switch (1U << bit) {
@@ -228,7 +228,7 @@ TEST_F(nested, flags_of_the_parent)
 		0, IOMMU_HWPT_ALLOC_PASID, IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
 		IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
 	};
-	uint32_t table, hwpt;
+	uint32_t table, hwpt = 0;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(more); i++) {
@@ -350,7 +350,7 @@ TEST_F(nested, data_types)
 
 TEST_F(nested, data_lengths)
 {
-	uint32_t next = next_id(self->fd), len, i, hwpt;
+	uint32_t next = next_id(self->fd), len, i, hwpt = 0;
 	char *data = (char *)t_cliff() + T_PAGE;
 	const uint32_t word = 0xdeadc0de;
 
@@ -529,7 +529,7 @@ TEST_F(nested_viommu, who_holds_whom)
 
 TEST_F(nested_viommu, flags)
 {
-	uint32_t bit, hwpt;
+	uint32_t bit, hwpt = 0;
 
 	for (bit = 0; bit < 32; bit++) {
 		int err = t_nested(self->fd, self->idev, self->viommu,

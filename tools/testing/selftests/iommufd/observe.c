@@ -454,7 +454,7 @@ static void *come_and_go(void *arg)
 static void *open_and_close(void *arg)
 {
 	struct t_job *job = arg;
-	uint32_t ioas;
+	uint32_t ioas = 0;
 	int fd, err;
 
 	while (!t_stopped(job)) {

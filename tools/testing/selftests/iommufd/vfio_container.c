@@ -1311,7 +1311,7 @@ TEST_F(container, in_kernel_user)
 {
 	uint32_t flags = MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES;
 	int fd = self->fd, access_fd, none;
-	uint32_t ioas = 0, item;
+	uint32_t ioas = 0, item = 0;
 	char *other, byte[8];
 	uint64_t copy;
 

@@ -254,7 +254,7 @@ static int refs(const void *va, size_t pages, uint32_t n)
 static void open_device(struct __test_metadata *_metadata,
 			struct _test_data_vfio_mdev *self)
 {
-	uint64_t mode;
+	uint64_t mode = 0;
 
 	self->fd = self->way == CONTAINER ?
 		   open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC) : t_open();
