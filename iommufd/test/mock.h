@@ -130,8 +130,8 @@ void mock_dirty_init(void);
 void mock_dirty_exit(void);
 void mock_dirty_flush(struct mock_domain *mock,
 		      const struct iommu_iotlb_gather *gather);
+int mock_dma_read(struct mock_domain *mock, unsigned long iova);
 int mock_dirty_ioctl(struct iofd_ucmd *ucmd);
-int mock_dma_read_ioctl(struct iofd_ucmd *ucmd);
 
 /* mock_device.c */
 int mock_device_create_ioctl(struct iofd_ucmd *ucmd, u32 flags);

@@ -131,7 +131,16 @@ void mock_dirty_flush(struct mock_domain *mock,
 	}
 }
 
-static int mock_read(struct mock_domain *mock, unsigned long iova)
+/**
+ * mock_dma_read - a device reads
+ * @mock: page table
+ * @iova: address
+ *
+ * If it could write there too the IOMMU remembers it.
+ *
+ * Return: 0; -ENOENT nothing is mapped there.
+ */
+int mock_dma_read(struct mock_domain *mock, unsigned long iova)
 {
 	unsigned long page = iova & ~(MOCK_PAGE_SIZE - 1);
 	struct mock_iotlb *iotlb = &mock->iotlb;
@@ -253,24 +262,6 @@ int mock_dirty_ioctl(struct iofd_ucmd *ucmd)
 	rc = write_domain(iofd_hwpt_of(obj)->domain, cmd, nr_bits);
 	iofd_object_return(objects, obj);
 	return rc ?: iofd_ucmd_respond(ucmd, sizeof(*cmd));
-}
-
-/* IOMMU_TEST_OP_X_DMA_READ */
-int mock_dma_read_ioctl(struct iofd_ucmd *ucmd)
-{
-	struct iofd_objects *objects = &ucmd->ctx->objects;
-	struct iommu_test_cmd *cmd = ucmd->cmd;
-	struct iommufd_object *obj;
-	struct mock_domain *mock;
-	int rc;
-
-	obj = iofd_object_borrow(objects, cmd->id, IOMMUFD_OBJ_HWPT_PAGING);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	mock = mock_domain_of(iofd_hwpt_of(obj)->domain);
-	rc = mock ? mock_read(mock, cmd->dma_read.iova) : -EINVAL;
-	iofd_object_return(objects, obj);
-	return rc;
 }
 
 void mock_dirty_init(void)

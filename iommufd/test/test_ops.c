@@ -132,9 +132,9 @@ static int check_blocked(struct mock_domain *mock, unsigned long iova,
 	return 0;
 }
 
-/* What the three ops want to know of a page table */
-static int check_domain(struct mock_domain *mock,
-			const struct iommu_test_cmd *cmd)
+/* What a test, or a device that reads, wants to know of a page table */
+static int look_at_domain(struct mock_domain *mock,
+			  const struct iommu_test_cmd *cmd)
 {
 	switch (cmd->op) {
 	case IOMMU_TEST_OP_X_MD_CHECK_BLOCKED:
@@ -143,14 +143,19 @@ static int check_domain(struct mock_domain *mock,
 	case IOMMU_TEST_OP_X_MD_CHECK_PHYS:
 		return mock_domain_translate(mock, cmd->check_phys.iova) ==
 		       cmd->check_phys.phys ? 0 : -EIO;
+	case IOMMU_TEST_OP_X_DMA_READ:
+		return mock_dma_read(mock, cmd->dma_read.iova);
 	default:
 		return check_map(mock, cmd->check_map.iova,
 				 cmd->check_map.length, cmd->check_map.uptr);
 	}
 }
 
-/* IOMMU_TEST_OP_MD_CHECK_MAP, _X_MD_CHECK_BLOCKED and _X_MD_CHECK_PHYS */
-static int check_domain_ioctl(struct iofd_ucmd *ucmd)
+/*
+ * IOMMU_TEST_OP_MD_CHECK_MAP, _X_MD_CHECK_BLOCKED, _X_MD_CHECK_PHYS and
+ * _X_DMA_READ
+ */
+static int look_at_domain_ioctl(struct iofd_ucmd *ucmd)
 {
 	struct iofd_objects *objects = &ucmd->ctx->objects;
 	struct iommu_test_cmd *cmd = ucmd->cmd;
@@ -162,7 +167,7 @@ static int check_domain_ioctl(struct iofd_ucmd *ucmd)
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	mock = mock_domain_of(iofd_hwpt_of(obj)->domain);
-	rc = mock ? check_domain(mock, cmd) : -EINVAL;
+	rc = mock ? look_at_domain(mock, cmd) : -EINVAL;
 	iofd_object_return(objects, obj);
 	return rc;
 }
@@ -235,7 +240,8 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 	case IOMMU_TEST_OP_MD_CHECK_MAP:
 	case IOMMU_TEST_OP_X_MD_CHECK_BLOCKED:
 	case IOMMU_TEST_OP_X_MD_CHECK_PHYS:
-		return check_domain_ioctl(ucmd);
+	case IOMMU_TEST_OP_X_DMA_READ:
+		return look_at_domain_ioctl(ucmd);
 	case IOMMU_TEST_OP_MD_CHECK_REFS:
 		return check_refs_ioctl(ucmd);
 	case IOMMU_TEST_OP_CREATE_ACCESS:
@@ -250,8 +256,6 @@ int iofd_test_ioctl(struct iofd_ucmd *ucmd)
 		return mock_access_rw_ioctl(ucmd);
 	case IOMMU_TEST_OP_DIRTY:
 		return mock_dirty_ioctl(ucmd);
-	case IOMMU_TEST_OP_X_DMA_READ:
-		return mock_dma_read_ioctl(ucmd);
 	case IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT:
 		return set_memory_limit_ioctl(ucmd);
 	case IOMMU_TEST_OP_TRIGGER_IOPF:
