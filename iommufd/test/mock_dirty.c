@@ -43,36 +43,31 @@ static struct iofd_seal_format mock_seal_format = {
 	.set_writable = set_writable,
 };
 
-/* Down to the leaf; -EACCES: there it is, and cannot be written to */
-static int read_level(struct pt_range *range, void *arg, unsigned int level,
-		      struct pt_table_p *table)
+/**
+ * struct dma - what a device does at an address
+ * @write: writes, which is recorded
+ * @cached: knows from the IOTLB that it may write
+ */
+struct dma {
+	bool write;
+	bool cached;
+};
+
+/* Down to the leaf; -EACCES: writing is not allowed; -EAGAIN: it just changed */
+static int dma_level(struct pt_range *range, void *arg, unsigned int level,
+		     struct pt_table_p *table)
 {
 	struct pt_state pts = pt_init(range, level, table);
+	const struct dma *dma = arg;
 
 	switch (pt_load_single_entry(&pts)) {
 	case PT_ENTRY_TABLE:
-		return pt_descend(&pts, arg, read_level);
+		return pt_descend(&pts, arg, dma_level);
 	case PT_ENTRY_OA:
-		return pts.entry & SEAL_WRITE ? 0 : -EACCES;
-	case PT_ENTRY_EMPTY:
-		break;
-	}
-	return -ENOENT;
-}
-
-/* The same, and records a write; -EAGAIN: the leaf has just changed */
-static int write_level(struct pt_range *range, void *arg, unsigned int level,
-		       struct pt_table_p *table)
-{
-	struct pt_state pts = pt_init(range, level, table);
-	const bool *cached = arg;
-
-	switch (pt_load_single_entry(&pts)) {
-	case PT_ENTRY_TABLE:
-		return pt_descend(&pts, arg, write_level);
-	case PT_ENTRY_OA:
-		if (!*cached && !(pts.entry & SEAL_WRITE))
+		if (!dma->cached && !(pts.entry & SEAL_WRITE))
 			return -EACCES;
+		if (!dma->write)
+			return 0;
 		return pt_entry_make_write_dirty(&pts) ? 0 : -EAGAIN;
 	case PT_ENTRY_EMPTY:
 		break;
@@ -81,12 +76,13 @@ static int write_level(struct pt_range *range, void *arg, unsigned int level,
 }
 
 static int mock_walk(struct mock_domain *mock, unsigned long iova,
-		     pt_level_fn_t fn, void *arg)
+		     struct dma *dma)
 {
 	int rc;
 
 	read_lock(&mock->walk_lock);
-	rc = walk(&mock->domain, (struct iofd_range){ iova, iova }, fn, arg);
+	rc = walk(&mock->domain, (struct iofd_range){ iova, iova }, dma_level,
+		  dma);
 	read_unlock(&mock->walk_lock);
 	return rc;
 }
@@ -144,13 +140,14 @@ int mock_dma_read(struct mock_domain *mock, unsigned long iova)
 {
 	unsigned long page = iova & ~(MOCK_PAGE_SIZE - 1);
 	struct mock_iotlb *iotlb = &mock->iotlb;
+	struct dma dma = {};
 	int rc;
 
 	/* Held throughout: a flush comes before or after all of it. */
 	guard(spinlock)(&iotlb->lock);
 	if (cache_find(iotlb, page))
 		return 0;
-	rc = mock_walk(mock, iova, read_level, NULL);
+	rc = mock_walk(mock, iova, &dma);
 	if (!rc)
 		cache_add(iotlb, page, false);
 	return rc == -EACCES ? 0 : rc;
@@ -160,24 +157,26 @@ static int mock_write(struct mock_domain *mock, unsigned long iova)
 {
 	unsigned long page = iova & ~(MOCK_PAGE_SIZE - 1);
 	struct mock_iotlb *iotlb = &mock->iotlb;
+	struct dma dma = { .write = true };
 	struct mock_iotlb_entry *entry;
-	bool cached;
 	int rc;
 
 	guard(spinlock)(&iotlb->lock);
 	entry = cache_find(iotlb, page);
 	if (entry && entry->dirty)
 		return 0;
-	cached = entry;
+	dma.cached = entry;
 	do {
-		rc = mock_walk(mock, iova, write_level, &cached);
+		rc = mock_walk(mock, iova, &dma);
 	} while (rc == -EAGAIN);
-	/* Without a flush it is written to even where nothing is mapped. */
-	if (entry)
+	if (entry) {
+		/* Without a flush also where nothing is mapped any more */
 		entry->dirty = true;
-	else if (!rc)
+		return 0;
+	}
+	if (!rc)
 		cache_add(iotlb, page, true);
-	return entry ? 0 : rc;
+	return rc;
 }
 
 /* Write to each page whose bit is set; *@nr is how many that were. */
